@@ -1,0 +1,176 @@
+// The configuration as parsed: what the command families write and what running-config, displays and compile.ts read.
+//
+// Every object keeps the order in which it was entered; lines without effect are kept as text so that they print back
+// unchanged.  Addresses are int32 in host reading.  Times are in the unit of their command (seconds or minutes), so that
+// they print back as entered; compile.ts turns them into milliseconds.
+// `undefined` means "not configured": the default applies and is not printed.
+
+import type { AccessListEntry } from '../policy/access-list.ts';
+
+export interface InterfaceConfig {
+  readonly name: string;
+  ipAddress?: { addr: number; mask: number } | 'none';
+  shutdown: boolean;
+  macAddress?: string;
+  accessGroupIn?: string;
+  accessGroupOut?: string;
+  nat?: 'inside' | 'outside';
+  inspectIn?: string;
+  inspectOut?: string;
+  virtualReassembly?: { maxReassemblies?: number; maxFragments?: number; timeout?: number; dropFragments: boolean };
+  bridgeGroup?: number;
+  bridgeInputTypeList?: number;
+  unreachables?: boolean;
+  mtu?: number;
+  arpTimeout?: number;
+  adjustMss?: number;
+  description?: string;
+  /** Lines without effect, in order: half-duplex, speed ... */
+  kept: string[];
+}
+
+export interface InspectLine {
+  keyword: string;
+  maxSessions?: number;
+  alert?: boolean;
+  auditTrail?: boolean;
+  maxData?: number;
+  timeout?: number;
+  routerTraffic: boolean;
+  javaList?: string;
+  urlFilter: boolean;
+  /** `policy NAME`: a policy-map type inspect esmtp. */
+  policy?: string;
+  /** Further options kept as text (fragment maximum, rpc program-number, reset, secure-login). */
+  options: string[];
+}
+
+export interface InspectRuleConfig {
+  readonly name: string;
+  lines: InspectLine[];
+}
+
+export interface AccessListConfig {
+  /** Number or name. */
+  readonly name: string;
+  readonly standard: boolean;
+  /** `ip access-list extended NAME` form; numbered lists print as access-list lines. */
+  readonly named: boolean;
+  /** Entries and remarks in order. */
+  items: (AccessListEntry | { remark: string })[];
+}
+
+export interface StaticNat {
+  local: number;
+  /** Address, or the name of an interface. */
+  global: number | string;
+  protocol: 0 | 6 | 17;
+  localPort: number;
+  globalPort: number;
+  /** Mask of `static network`. */
+  mask?: number;
+  noAlias: boolean;
+  /** Further keywords as entered: extendable, no-payload. */
+  options: string[];
+}
+
+export interface DynamicNat {
+  list: string;
+  pool?: string;
+  interface?: string;
+  overload: boolean;
+}
+
+export interface PoolConfig {
+  readonly name: string;
+  start: number;
+  end: number;
+  mask: number;
+  /** Printed as prefix-length when entered so. */
+  prefixLength: boolean;
+}
+
+export interface RouteConfig {
+  prefix: number;
+  mask: number;
+  nextHop?: number;
+  interface?: string;
+  distance?: number;
+  permanent: boolean;
+}
+
+/** `policy-map type inspect esmtp NAME`; criteria as data, compiled by inspect/smtp/declare.ts. */
+export interface EsmtpPolicyMap {
+  readonly name: string;
+  description?: string;
+  /** Parameter lines, tokens in lower case but for names: [['mask-banner'], ['allow-tls', 'action', 'log'], ['hold-time', '500']]; `no X` as ['no', 'x']. */
+  parameters: string[][];
+  /** Each `match` with its action line, as tokens. */
+  matches: { criterion: string[]; action: string[] }[];
+}
+
+export interface Configuration {
+  hostname: string;
+  interfaces: InterfaceConfig[];
+  rules: InspectRuleConfig[];
+  accessLists: AccessListConfig[];
+  statics: StaticNat[];
+  dynamics: DynamicNat[];
+  pools: PoolConfig[];
+  /** `ip nat translation ...`, seconds; 0: never. */
+  natTimeouts: Record<string, number>;
+  natMaxEntries?: number;
+  routes: RouteConfig[];
+  arp: { addr: number; mac: string }[];
+  policyMaps: EsmtpPolicyMap[];
+  /** name -> pattern, `regex NAME "PATTERN"`. */
+  regexes: Map<string, string>;
+  /** `ip port-map APP port N [list L]`. */
+  portMaps: { application: string; port: number; list?: string }[];
+  inspect: {
+    alertOff?: boolean;
+    auditTrail?: boolean;
+    synwaitTime?: number;
+    finwaitTime?: number;
+    tcpIdleTime?: number;
+    udpIdleTime?: number;
+    dnsTimeout?: number;
+    maxIncompleteHigh?: number;
+    maxIncompleteLow?: number;
+    oneMinuteHigh?: number;
+    oneMinuteLow?: number;
+    maxIncompleteHost?: number;
+    /** Minutes. */
+    blockTime?: number;
+    hashtableSize?: number;
+    reassemblyQueueLength?: number;
+    reassemblyTimeout?: number;
+    reassemblyMemoryLimit?: number;
+    reassemblyAlarm?: boolean;
+    windowScaleLoose?: boolean;
+    blockNonSession?: boolean;
+    logDropPkt?: boolean;
+    dhcpPassthrough?: boolean;
+    /** Ours: `ip inspect max-sessions N`, `ip inspect source max-sessions N`, `ip inspect source rate N`. */
+    maxSessions?: number;
+    sourceSessions?: number;
+    sourceRate?: number;
+    /** Ours, stream stores: `ip inspect tcp store ...`. */
+    storeOctets?: number;
+    storeTotal?: number;
+    outOfOrderOctets?: number;
+    syncOctets?: number;
+    syncTimeout?: number;
+  };
+  bridge: { irb: boolean; crb: boolean; strict: boolean; groups: number[] };
+  logging: {
+    hosts: number[];
+    buffered?: number;
+    bufferedLevel?: number;
+    console?: number | false;
+    trap?: number;
+    on: boolean;
+  };
+  timestamps: { debug?: string; log?: string };
+  sequenceNumbers: boolean;
+}
