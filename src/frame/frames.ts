@@ -96,6 +96,8 @@ export class Frames {
   readonly fate: Int32Array;
   /** Why it was dropped. [S] */
   readonly reason: Int32Array;
+  /** Rank on the transmit queue, growing across batches: a file that two ports write to keeps the order. [ledger] */
+  readonly order: Int32Array;
 
   /** Stamp of what is being worked on (the frame at hand, or a timer's deadline): what leaves now carries it. [D] */
   stampSec = 0;
@@ -134,6 +136,7 @@ export class Frames {
     this.direction = column();
     this.fate = column();
     this.reason = column();
+    this.order = column();
     this.freeSmall = new Int32Array(smallSlots);
     this.freeLarge = new Int32Array(largeSlots);
     for (let i = smallSlots - 1; i >= 0; i--) this.freeSmall[this.smallFree++] = BATCH + i;

@@ -19,6 +19,7 @@ export class Ledger {
   onDrop: ((f: number, reason: Reason) => void) | null = null;
   private readonly frames: Frames;
   private readonly counters: Float64Array;
+  private lastOrder = 0;
 
   constructor(frames: Frames, counters: Float64Array) {
     this.frames = frames;
@@ -31,7 +32,7 @@ export class Ledger {
     const { frames, counters } = this;
     frames.reason[f] = reason;
     if (this.onDrop !== null) this.onDrop(f, reason);
-    if ((frames.flags[f]! & GENERATED) !== 0 && frames.fate[f] !== QUEUED) counters[GENERATED_FRAMES]!++;
+    this.countGenerated(f);
     frames.fate[f] = DROPPED;
     counters[DROPPED_FRAMES]!++;
     counters[DROPS + reason]!++;
@@ -41,15 +42,18 @@ export class Ledger {
 
   /** A received frame that was for us, or whose octets leave only inside others. */
   consume(f: number): void {
+    this.countGenerated(f);
     this.frames.fate[f] = CONSUMED;
     this.counters[CONSUMED_FRAMES]!++;
     this.frames.free(f);
   }
 
-  /** A received frame of which nothing leaves now and which was copied by its holder. */
+  /** A frame of which nothing leaves now and whose octets its holder copied: its slot is freed if it has one. */
   hold(f: number): void {
+    this.countGenerated(f);
     this.frames.fate[f] = HELD;
     this.counters[HELD_FRAMES]!++;
+    this.frames.free(f);
   }
 
   /** `count` held frames left inside others. */
@@ -75,11 +79,13 @@ export class Ledger {
 
   /** Frame `f` leaves by frames.egress[f] at the end of the batch, stamped with the time of what released it. */
   transmit(f: number): void {
-    const { frames, counters } = this;
-    if ((frames.flags[f]! & GENERATED) !== 0) counters[GENERATED_FRAMES]!++;
+    const { frames } = this;
+    this.countGenerated(f);
     frames.fate[f] = QUEUED;
     frames.sec[f] = frames.stampSec;
     frames.nsec[f] = frames.stampNsec;
+    this.lastOrder = (this.lastOrder + 1) | 0;
+    frames.order[f] = this.lastOrder;
     this.transmitQueue.push(f);
   }
 
@@ -88,5 +94,11 @@ export class Ledger {
     this.frames.fate[f] = TRANSMITTED;
     this.counters[TRANSMITTED_FRAMES]!++;
     this.frames.free(f);
+  }
+
+  /** A frame that we made counts as generated once, when it gets its first fate. */
+  private countGenerated(f: number): void {
+    if ((this.frames.flags[f]! & GENERATED) === 0 || this.frames.fate[f] === QUEUED) return;
+    this.counters[GENERATED_FRAMES]!++;
   }
 }
