@@ -50,6 +50,15 @@ export interface InspectRuleConfig {
   lines: InspectLine[];
 }
 
+/** An entry with its text in the form of the running-config, without a sequence number. */
+export interface ConfiguredEntry extends AccessListEntry {
+  readonly text: string;
+}
+
+export interface Remark {
+  readonly remark: string;
+}
+
 export interface AccessListConfig {
   /** Number or name. */
   readonly name: string;
@@ -57,7 +66,16 @@ export interface AccessListConfig {
   /** `ip access-list extended NAME` form; numbered lists print as access-list lines. */
   readonly named: boolean;
   /** Entries and remarks in order. */
-  items: (AccessListEntry | { remark: string })[];
+  items: (ConfiguredEntry | Remark)[];
+}
+
+/** A line, or a mode with its lines, that has no effect here: printed back in the place of its section. */
+export interface KeptLine {
+  readonly section: string;
+  /** The words that name it; a later line of the same key replaces it. */
+  readonly key: string;
+  text: string;
+  lines: string[];
 }
 
 export interface StaticNat {
@@ -155,11 +173,12 @@ export interface Configuration {
     maxSessions?: number;
     sourceSessions?: number;
     sourceRate?: number;
-    /** Ours, stream stores: `ip inspect tcp store ...`. */
+      /** Ours, stream stores: `ip inspect tcp store {emitted | total | out-of-order | synchronising} OCTETS`. */
     storeOctets?: number;
     storeTotal?: number;
     outOfOrderOctets?: number;
     syncOctets?: number;
+    /** Seconds: `ip inspect tcp store synchronising-timeout S`. */
     syncTimeout?: number;
   };
   bridge: { irb: boolean; crb: boolean; strict: boolean; groups: number[] };
@@ -171,6 +190,33 @@ export interface Configuration {
     trap?: number;
     on: boolean;
   };
+  /** What follows `service timestamps debug`, for instance `datetime msec`. */
   timestamps: { debug?: string; log?: string };
   sequenceNumbers: boolean;
+  kept: KeptLine[];
+}
+
+/** A configuration in which nothing was entered. */
+export function emptyConfiguration(): Configuration {
+  return {
+    hostname: 'Router',
+    interfaces: [],
+    rules: [],
+    accessLists: [],
+    statics: [],
+    dynamics: [],
+    pools: [],
+    natTimeouts: {},
+    routes: [],
+    arp: [],
+    policyMaps: [],
+    regexes: new Map(),
+    portMaps: [],
+    inspect: {},
+    bridge: { irb: false, crb: false, strict: false, groups: [] },
+    logging: { hosts: [], on: true },
+    timestamps: {},
+    sequenceNumbers: false,
+    kept: [],
+  };
 }
