@@ -10,7 +10,7 @@ const FOLDERS = ['src', 'test', 'bench', 'scripts', 'native-bindings', 'bin'];
 export async function lint() {
   const present = FOLDERS.filter((folder) => filesBelow(folder, (path) => /\.(ts|mjs)$/.test(path)).length > 0);
   const oxlint = ['--config', '.oxlintrc.json', '--deny-warnings', ...present];
-  await step('lint', 'oxlint', () => run('node_modules/.bin/oxlint', oxlint));
+  await step('lint', 'oxlint', () => run('node_modules/.bin/oxlint', oxlint, { env: { NO_COLOR: '1' } }));
   const biome = ['format', '--colors=off', '--max-diagnostics=20', ...present];
   await step('format', 'biome format', () => run('node_modules/.bin/biome', biome, { advice: 'npm run format mends the layout.' }));
 }

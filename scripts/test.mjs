@@ -48,7 +48,7 @@ async function check(name, work) {
 /** A failed assertion's diagnostics without the fields that only tools read. */
 function diagnostics(diag) {
   if (!diag) return '';
-  const { diff, compare, at, source, stack, ...rest } = diag;
+  const { diff, at, source, stack, ...rest } = diag;
   const lines = [];
   if (at?.fileName) lines.push(`at ${at.fileName}:${at.lineNumber}:${at.columnNumber}`);
   if (source) lines.push(source.trimEnd());
@@ -60,14 +60,17 @@ function diagnostics(diag) {
 
 /** Collects the failed leaves below one test, with the names that lead to them. */
 function collectLeaves(parser, path, leaves) {
-  let inside = 0;
-  parser.on('child', (child) => {
-    inside = leaves.length;
-    collectLeaves(child, [...path, child.name], leaves);
+  let child = '';
+  let before = 0;
+  parser.on('child', (sub) => {
+    child = sub.name;
+    before = leaves.length;
+    collectLeaves(sub, [...path, sub.name], leaves);
   });
   parser.on('assert', (result) => {
-    if (result.ok || result.skip || result.todo) return;
-    if (leaves.length > inside && path.at(-1) !== result.name && leaves.at(-1).path.length > path.length + 1) return;
+    const sumsUpLeaves = result.name === child && leaves.length > before;
+    child = '';
+    if (result.ok || result.skip || result.todo || sumsUpLeaves) return;
     leaves.push({ path: [...path, result.name], text: diagnostics(result.diag) });
   });
   parser.on('extra', (text) => process.stderr.write(text));
