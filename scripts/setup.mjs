@@ -4,8 +4,8 @@
 //   packages   npm ci
 //   optional   install scripts of the three optional native packages
 //   addon      the packet I/O addon in native-bindings/
-//   program    TypeScript to dist/, bundle to dist/postern/
 //   tap        the test runner's own build, after a change of .taprc
+//   program    TypeScript to dist/, bundle to dist/postern/
 //
 // Plain JavaScript without packages, because it runs before there are any.  Called by start and test as well: npm skips
 // prestart and pretest when ignore-scripts is set.  Install scripts of packages are never run, but those named here.
@@ -98,12 +98,6 @@ async function buildAddon() {
   return true;
 }
 
-async function buildProgram() {
-  if (isBuilt()) return false;
-  await step('program', 'TypeScript to dist/, bundle to dist/postern/', build);
-  return true;
-}
-
 /** tap generates its test class from the plugin list; without this the first run after a change fails in every file. */
 async function buildTap() {
   const stamp = digest(read('.taprc'), read(`${STAMPS}/packages`));
@@ -113,13 +107,19 @@ async function buildTap() {
   return true;
 }
 
+async function buildProgram() {
+  if (isBuilt()) return false;
+  await step('program', 'TypeScript to dist/, bundle to dist/postern/', build);
+  return true;
+}
+
 /** Does what is missing.  `program: false` leaves the TypeScript build to the caller. */
 export async function setup({ program = true } = {}) {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < LEAST_NODE) throw new StepError(`Postern needs Node ${LEAST_NODE} or later; this is ${process.version}.`);
   const start = performance.now();
   let worked = false;
-  for (const part of [installLibpcap, installPackages, buildOptional, buildAddon, ...(program ? [buildProgram] : []), buildTap]) {
+  for (const part of [installLibpcap, installPackages, buildOptional, buildAddon, buildTap, ...(program ? [buildProgram] : [])]) {
     worked = (await part()) || worked;
   }
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
