@@ -31,6 +31,8 @@ export const EVENT_DEBUG = 12;
 export const EVENT_TRACE = 13;
 /** Virtual reassembly: reason says which message. */
 export const EVENT_REASSEMBLY = 14;
+/** value2 of EVENT_REASSEMBLY with ip.frag-limit: too many datagrams in reassembly (else too many fragments of one); value: the limit. */
+export const TABLE_OVERFLOW = 1;
 
 // Words of a record.
 export const E_KIND = 0;

@@ -9,6 +9,7 @@ import { IP6_BAD_LENGTH, IP6_EXT_ILLEGAL, IP_BAD_VERSION, OK, type Reason } from
 import { fold } from './checksum.ts';
 
 export const HEADER_LENGTH = 40;
+export const FRAGMENT_HEADER_LENGTH = 8;
 const PAYLOAD_LENGTH = 4;
 const NEXT_HEADER = 6;
 const HOP_LIMIT = 7;
@@ -60,6 +61,14 @@ export function pseudoSum(v: DataView, at: number, proto: number, length: number
   let sum = proto + (length >>> 16) + (length & 0xffff);
   for (let i = SRC_ADDR; i < HEADER_LENGTH; i += 2) sum += v.getUint16(at + i);
   return fold(sum);
+}
+
+/** Writes the fixed header but for its addresses; `payload` is the length behind it, octets. */
+export function write(v: DataView, at: number, payload: number, proto: number, hops: number): void {
+  v.setInt32(at, 0x6000_0000);
+  v.setUint16(at + PAYLOAD_LENGTH, payload);
+  v.setUint8(at + NEXT_HEADER, proto);
+  v.setUint8(at + HOP_LIMIT, hops);
 }
 
 /** Where the walk ended. */
