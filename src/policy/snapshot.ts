@@ -8,6 +8,7 @@
 
 import type { InspectorPolicy } from '../inspect/inspector.ts';
 import type { CompiledAccessList } from './access-list.ts';
+import type { ForwardingTable } from './routes.ts';
 
 export const NAT_NONE = 0;
 export const NAT_INSIDE = 1;
@@ -65,8 +66,10 @@ export interface InspectEntry {
   readonly timeout: number;
   readonly alert: boolean;
   readonly auditTrail: boolean;
-  /** 0: no limit. */
+  /** 0: no limit.  Of the rule: every entry of a rule has the same. */
   readonly maxSessions: number;
+  /** Row of the rule in the count of sessions a rule (session/limits.ts); kept while the rule keeps its name. */
+  readonly sessionRow: number;
   /** Octets one session may carry; 0: no limit. */
   readonly maxData: number;
   readonly routerTraffic: boolean;
@@ -77,6 +80,15 @@ export interface InspectEntry {
 export interface InspectRule {
   readonly name: string;
   readonly entries: readonly InspectEntry[];
+  /** Port map of its entries, ascending: protocol << 16 | port, those with a list before the one without. */
+  readonly portKeys: Int32Array;
+  readonly portEntries: Int32Array;
+  /** Index in accessLists of the hosts that the mapping is for, -1: all. */
+  readonly portLists: Int32Array;
+  /** Generic entries, -1: none. */
+  readonly tcpEntry: number;
+  readonly udpEntry: number;
+  readonly icmpEntry: number;
 }
 
 export interface Route {
@@ -182,9 +194,15 @@ export interface PolicySnapshot {
   readonly hostname: string;
   readonly interfaces: readonly InterfacePolicy[];
   readonly accessLists: readonly CompiledAccessList[];
+  /** Rows of hit counters that this policy needs. */
+  readonly hitRows: number;
+  /** Row, former row (-1: begin at 0) ... of the lists that are new or changed: for carryHits() when the policy is put in force. */
+  readonly hitMoves: Int32Array;
   readonly rules: readonly InspectRule[];
   /** Longest mask first, connected before static of the same length. */
   readonly routes: readonly Route[];
+  /** The same, for lookup(). */
+  readonly forwarding: ForwardingTable;
   readonly nat: NatPolicy;
   readonly neighbours: readonly StaticNeighbour[];
   readonly timers: Timers;
