@@ -7,7 +7,6 @@
 import { type Frames, GENERATED, GROUP, KIND_IPV6, MERGED, NO_FRAME, NO_SESSION } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
 import { ICMP_MALFORMED, OK, type Reason } from '../telemetry/reasons.ts';
-import { complement } from '../wire/checksum.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
@@ -68,10 +67,9 @@ function setColumns(frames: Frames, first: number, f: number, length: number): v
 function finish4(region: Region, frames: Frames, f: number): void {
   const { view } = region;
   const l3 = frames.l3[f]!;
-  view.setUint16(l3 + 2, frames.end[f]! - l3);
-  view.setUint16(l3 + 6, ipv4.flagsOffset(view, l3) & ipv4.DF);
-  ipv4.setChecksum(view, l3, 0);
-  ipv4.setChecksum(view, l3, complement(ipv4.headerSum(view, l3, ipv4.headerLength(view, l3))));
+  ipv4.setTotalLength(view, l3, frames.end[f]! - l3);
+  ipv4.setFlagsOffset(view, l3, ipv4.flagsOffset(view, l3) & ipv4.DF);
+  ipv4.fillChecksum(view, l3);
   frames.l4[f] = l3 + ipv4.headerLength(view, l3);
   frames.payload[f] = frames.l4[f]!;
 }

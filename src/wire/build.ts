@@ -150,12 +150,17 @@ export function segment6(
   v: DataView, l3: number, addrs: Int32Array, src: number, dst: number, srcPort: number, dstPort: number, seq: number, ack: number, bits: number,
   win: number,
 ): number {
-  const l4 = l3 + ipv6.HEADER_LENGTH;
-  ipv6.write(v, l3, tcp.MIN_HEADER_LENGTH, ipv4.PROTOCOL_TCP, ORIGINATED_TTL);
   for (let i = 0; i < 4; i++) {
     v.setInt32(l3 + ipv6.SRC_ADDR + (i << 2), addrs[src + i]!);
     v.setInt32(l3 + ipv6.DST_ADDR + (i << 2), addrs[dst + i]!);
   }
+  return finish6(v, l3, srcPort, dstPort, seq, ack, bits, win);
+}
+
+/** Everything of an IPv6 segment but its addresses, which are in place. */
+function finish6(v: DataView, l3: number, srcPort: number, dstPort: number, seq: number, ack: number, bits: number, win: number): number {
+  const l4 = l3 + ipv6.HEADER_LENGTH;
+  ipv6.write(v, l3, tcp.MIN_HEADER_LENGTH, ipv4.PROTOCOL_TCP, ORIGINATED_TTL);
   tcp.write(v, l4, srcPort, dstPort, seq, ack, bits, win);
   finishTcp(v, l4, ipv6.pseudoSum(v, l3, ipv4.PROTOCOL_TCP, tcp.MIN_HEADER_LENGTH));
   return ipv6.HEADER_LENGTH + tcp.MIN_HEADER_LENGTH;
@@ -169,23 +174,13 @@ export function reset(v: DataView, u8: Uint8Array, at: number, from: number, l3:
   const seq = hasAck ? tcp.ackNum(v, l4) : 0;
   const ack = hasAck ? 0 : (tcp.seqNum(v, l4) + segmentLength(v, l4, end)) | 0;
   const answer = hasAck ? tcp.RST : tcp.RST | tcp.ACK;
+  const outer = at + link;
   if (v.getUint8(l3) >> 4 === 4) {
-    const length = segment4(v, at + link, ipv4.dstAddr(v, l3), ipv4.srcAddr(v, l3), tcp.dstPort(v, l4), tcp.srcPort(v, l4), seq, ack, answer, 0);
-    return link + length;
+    return link + segment4(v, outer, ipv4.dstAddr(v, l3), ipv4.srcAddr(v, l3), tcp.dstPort(v, l4), tcp.srcPort(v, l4), seq, ack, answer, 0);
   }
-  return link + reset6(v, at + link, l3, l4, seq, ack, answer);
-}
-
-function reset6(v: DataView, at: number, l3: number, l4: number, seq: number, ack: number, bits: number): number {
-  const answer = at + ipv6.HEADER_LENGTH;
-  ipv6.write(v, at, tcp.MIN_HEADER_LENGTH, ipv4.PROTOCOL_TCP, ORIGINATED_TTL);
-  for (let i = 0; i < 4; i++) {
-    v.setInt32(at + ipv6.SRC_ADDR + (i << 2), ipv6.addrWord(v, l3 + ipv6.DST_ADDR, i));
-    v.setInt32(at + ipv6.DST_ADDR + (i << 2), ipv6.addrWord(v, l3 + ipv6.SRC_ADDR, i));
-  }
-  tcp.write(v, answer, tcp.dstPort(v, l4), tcp.srcPort(v, l4), seq, ack, bits, 0);
-  finishTcp(v, answer, ipv6.pseudoSum(v, at, ipv4.PROTOCOL_TCP, tcp.MIN_HEADER_LENGTH));
-  return ipv6.HEADER_LENGTH + tcp.MIN_HEADER_LENGTH;
+  u8.copyWithin(outer + ipv6.SRC_ADDR, l3 + ipv6.DST_ADDR, l3 + ipv6.HEADER_LENGTH);
+  u8.copyWithin(outer + ipv6.DST_ADDR, l3 + ipv6.SRC_ADDR, l3 + ipv6.DST_ADDR);
+  return link + finish6(v, outer, tcp.dstPort(v, l4), tcp.srcPort(v, l4), seq, ack, answer, 0);
 }
 
 /** SEG.LEN of RFC 9293: payload, SYN and FIN. */

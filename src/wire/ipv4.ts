@@ -109,6 +109,22 @@ export function setChecksum(v: DataView, at: number, value: number): void {
   v.setUint16(at + HEADER_CHECKSUM, value);
 }
 
+/** Computes the header checksum and writes it. */
+export function fillChecksum(v: DataView, at: number): void {
+  v.setUint16(at + HEADER_CHECKSUM, 0);
+  v.setUint16(at + HEADER_CHECKSUM, complement(headerSum(v, at, headerLength(v, at))));
+}
+
+/** Leaves the checksum alone. */
+export function setTotalLength(v: DataView, at: number, length: number): void {
+  v.setUint16(at + TOTAL_LENGTH, length);
+}
+
+/** Flags and offset as one field; leaves the checksum alone. */
+export function setFlagsOffset(v: DataView, at: number, value: number): void {
+  v.setUint16(at + FLAGS_OFFSET, value);
+}
+
 export function setTotalLengthUpdatingChecksum(v: DataView, at: number, length: number): void {
   update(v, at, delta16(totalLength(v, at), length));
   v.setUint16(at + TOTAL_LENGTH, length);

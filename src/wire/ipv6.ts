@@ -11,7 +11,7 @@ import { fold } from './checksum.ts';
 export const HEADER_LENGTH = 40;
 export const FRAGMENT_HEADER_LENGTH = 8;
 const PAYLOAD_LENGTH = 4;
-const NEXT_HEADER = 6;
+export const NEXT_HEADER = 6;
 const HOP_LIMIT = 7;
 export const SRC_ADDR = 8;
 export const DST_ADDR = 24;
