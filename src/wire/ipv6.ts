@@ -127,7 +127,7 @@ function extensionBit(proto: number): number {
 }
 
 /** Octets of the header at `at`: RFC 8200 units of eight, RFC 4302 units of four for AH, eight for a fragment header. */
-function extensionLength(v: DataView, at: number, proto: number): number {
+export function extensionLength(v: DataView, at: number, proto: number): number {
   if (proto === FRAGMENT) return 8;
   if (proto === AH) return (v.getUint8(at + 1) + 2) << 2;
   return (v.getUint8(at + 1) + 1) << 3;
