@@ -33,6 +33,8 @@ export interface InterfacePolicy {
   readonly mac: readonly [high: number, low: number] | null;
   /** 0: routed. */
   readonly bridgeGroup: number;
+  /** `input-type-list` of the bridge group, for permitsType(); null: none. */
+  readonly inputTypes: Int32Array | null;
   /** NAT_... */
   readonly nat: number;
   /** Index in accessLists, -1: none, or one that does not exist (permits everything). */
