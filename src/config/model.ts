@@ -78,6 +78,15 @@ export interface KeptLine {
   lines: string[];
 }
 
+/** One line of `access-list 200-299`: a list of EtherTypes. */
+export interface TypeListEntry {
+  readonly list: number;
+  readonly permit: boolean;
+  readonly type: number;
+  /** Ones are bits of the type that do not matter. */
+  readonly wildcard: number;
+}
+
 export interface StaticNat {
   local: number;
   /** Address, or the name of an interface. */
@@ -132,6 +141,7 @@ export interface Configuration {
   interfaces: InterfaceConfig[];
   rules: InspectRuleConfig[];
   accessLists: AccessListConfig[];
+  typeLists: TypeListEntry[];
   statics: StaticNat[];
   dynamics: DynamicNat[];
   pools: PoolConfig[];
@@ -173,7 +183,7 @@ export interface Configuration {
     maxSessions?: number;
     sourceSessions?: number;
     sourceRate?: number;
-      /** Ours, stream stores: `ip inspect tcp store {emitted | total | out-of-order | synchronising} OCTETS`. */
+    /** Ours, stream stores: `ip inspect tcp store {emitted | total | out-of-order | synchronising} OCTETS`. */
     storeOctets?: number;
     storeTotal?: number;
     outOfOrderOctets?: number;
@@ -203,6 +213,7 @@ export function emptyConfiguration(): Configuration {
     interfaces: [],
     rules: [],
     accessLists: [],
+    typeLists: [],
     statics: [],
     dynamics: [],
     pools: [],
