@@ -2,7 +2,7 @@
 //
 // A file is read front to back in large blocks, straight into the receive area of a port, and never seeked, so that a
 // pipe does as well.  Frames are handed out where they lie; while any is in use the window must not move (`pinned`), and a
-// reader that needs more of the file says so and is asked again after the release.
+// reader that has no room for more says so and is asked again after the release.
 
 import { readSync } from 'node:fs';
 
@@ -10,6 +10,8 @@ import { readSync } from 'node:fs';
 export const READ_BLOCK = 1 << 20;
 /** The longest record that a capture may hold, as in libpcap (MAXIMUM_SNAPLEN); a longer one means a damaged file. */
 export const MAX_RECORD = 262_144;
+/** Behind frames in use so much is read at least: the release makes room for a whole block. */
+const SMALL_READ = 65_536;
 /** Kept free in front of what is read first: room for an Ethernet header that has to be made up. */
 const ROOM = 32;
 /** Receive area that a reader needs: a whole record beside a block. */
@@ -57,10 +59,11 @@ export class FileWindow {
   octetsRead = 0;
   /** What the system said when the file could not be read on; null while all is well. */
   failure: string | null = null;
+  /** Nothing is left to read. */
+  atEnd = false;
   private readonly start: number;
   private readonly limit: number;
   private readonly file: number;
-  private atEnd = false;
 
   /** `file` is an open descriptor; the window may use [start, start + octets) of the memory, READ_AREA at least. */
   constructor(memory: { readonly u8: Uint8Array; readonly view: DataView }, start: number, octets: number, file: number) {
@@ -86,13 +89,13 @@ export class FileWindow {
 
   /**
    * True when `octets` octets stand at `at`, after reading on where that is needed.  False: the file ends before them or
-   * cannot be read on (`failure`), or the window is pinned.
+   * cannot be read on (`atEnd`, `failure`), or frames in use leave no room for them (`pinned`).
    */
   need(octets: number): boolean {
     if (this.end - this.at >= octets) return true;
-    if (this.pinned) return false;
-    this.moveToFront();
-    while (this.end - this.at < octets && !this.atEnd) this.read();
+    if (!this.pinned) this.moveToFront();
+    const least = this.pinned ? SMALL_READ : 1;
+    while (this.end - this.at < octets && !this.atEnd && this.limit - this.end >= least) this.read();
     return this.end - this.at >= octets;
   }
 

@@ -78,8 +78,10 @@ export class PcapFile implements RecordReader {
     const wire = view.getUint32(at + 12, this.littleEndian);
     // Version 2.0 to 2.2 wrote the two lengths the other way round, and 2.3 sometimes.
     const swapped = this.minor < 3 || (this.minor === 3 && length > wire);
-    this.sec = view.getUint32(at, this.littleEndian);
-    this.nsec = view.getUint32(at + 4, this.littleEndian) * this.unit;
+    // A broken writer's fraction of more than a second is carried over.
+    const fraction = view.getUint32(at + 4, this.littleEndian) * this.unit;
+    this.sec = view.getUint32(at, this.littleEndian) + Math.floor(fraction / 1e9);
+    this.nsec = fraction % 1e9;
     this.at = at + RECORD_HEADER;
     this.length = swapped ? Math.min(wire, length) : length;
     this.wireLength = Math.max(wire, length);
@@ -88,7 +90,7 @@ export class PcapFile implements RecordReader {
   /** More than the window holds was needed. */
   private missing(what: string): number {
     const { window } = this;
-    if (window.pinned) return PINNED;
+    if (!window.atEnd) return PINNED;
     if (window.available === 0 && window.failure === null) return END;
     this.damage = window.failure ?? `the file ends within the ${what} of a record`;
     return DAMAGED;

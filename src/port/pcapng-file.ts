@@ -199,7 +199,7 @@ export class PcapngFile implements RecordReader {
 
   private missing(): number {
     const { window } = this;
-    if (window.pinned) return PINNED;
+    if (!window.atEnd) return PINNED;
     if (window.available === 0 && window.failure === null) return END;
     return this.damaged(window.failure ?? 'the file ends within a block');
   }
