@@ -2,8 +2,9 @@
 //
 // An interface may lose its carrier, go down, disappear and come back under the same name with another index (a veth pair
 // made anew, a USB adapter).  Neither needs a restart: a gone port is opened again by name every second.
-// If the kernel counts drops while the ring gives nothing for a whole second, ring and walker are out of step (octets
-// written over a status word): the port is opened anew.
+// If the kernel counts frames while the ring gives nothing, ring and walker are out of step (octets written over a status
+// word): the port is opened anew, after one second when frames were dropped, else after two, because a single frame may have
+// come between the last look at the ring and the reading of the counters.
 
 #define _GNU_SOURCE
 #include "packet-io.h"
@@ -35,13 +36,22 @@ static void note_link(struct port *port) {
   if (ask(port, SIOCGIFMTU, &answer)) port->state[STATE_MTU] = answer.ifr_mtu;
 }
 
-/** Frames that the kernel dropped for want of a slot since the last call; reading clears them in the kernel. */
-static uint32_t note_drops(struct port *port) {
+/** What the kernel counted since the last call, dropped frames included; reading clears its counters. */
+static struct tpacket_stats note_drops(struct port *port) {
   struct tpacket_stats stats = {0};
   socklen_t length = sizeof stats;
-  if (getsockopt(port->rx, SOL_PACKET, PACKET_STATISTICS, &stats, &length) != 0) return 0;
+  getsockopt(port->rx, SOL_PACKET, PACKET_STATISTICS, &stats, &length);
   port->state[STATE_KERNEL_DROPS] += stats.tp_drops;
-  return stats.tp_drops;
+  return stats;
+}
+
+/** Whether ring and walker are out of step. */
+static bool is_stuck(struct port *port, bool ring_empty) {
+  struct tpacket_stats stats = note_drops(port);
+  bool stalled = stats.tp_packets > 0 && ring_empty && port->received_since_check == 0;
+  port->stalls = stalled ? port->stalls + 1 : 0;
+  port->received_since_check = 0;
+  return port->stalls > 1 || (stalled && stats.tp_drops > 0);
 }
 
 static bool still_there(struct port *port) {
@@ -74,10 +84,7 @@ void port_check(struct port *port, int64_t now, bool ring_empty) {
     return reopen(port, STATE_REOPENED);
   }
   note_link(port);
-  uint32_t drops = note_drops(port);
-  bool stuck = drops > 0 && ring_empty && port->received_since_check == 0;
-  port->received_since_check = 0;
-  if (stuck && port->outstanding == 0) {
+  if (is_stuck(port, ring_empty) && port->outstanding == 0) {
     port_close(port);
     reopen(port, STATE_RESYNCED);
   }

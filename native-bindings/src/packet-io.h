@@ -71,6 +71,8 @@ struct port {
   /** A send or poll said that the interface is not what it was: look now. */
   bool suspect;
   uint32_t received_since_check;
+  /** Checks in a row in which the kernel counted frames and the ring gave none. */
+  uint32_t stalls;
 };
 
 struct packet_io {

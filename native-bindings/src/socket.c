@@ -94,6 +94,8 @@ bool port_open(struct port *port, struct failure *failure) {
   port->head = 0;
   port->outstanding = 0;
   port->large_used = 0;
+  port->stalls = 0;
+  port->received_since_check = 0;
   if (open_receive(port, failure) && open_transmit(port, failure)) return true;
   port_close(port);
   return false;
