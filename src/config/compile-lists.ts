@@ -37,7 +37,7 @@ export function compileLists(configured: readonly AccessListConfig[], previous: 
 }
 
 function entriesOf(config: AccessListConfig): AccessListEntry[] {
-  return config.items.filter((item) => !('remark' in item));
+  return config.items.flatMap((item) => ('remark' in item ? [] : [item]));
 }
 
 function isSame(former: CompiledAccessList, config: AccessListConfig, entries: readonly AccessListEntry[]): boolean {

@@ -19,6 +19,8 @@ import { NatAddresses } from './nat-addresses.ts';
 import { StaticTable } from './nat-static.ts';
 import { type DynamicMapping, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot } from './snapshot.ts';
 
+/** Timers, and bindings: one each. */
+export const NAT_TIMERS = 131_072;
 const DNS_PORT = 53;
 
 // How the last session of a binding ended, for Nat.release.
@@ -56,11 +58,11 @@ export class Nat {
   private addresses: NatAddresses;
 
   /**
-   * `capacity` bindings at most; binding b has timer firstTimer + b of `wheel`, whose firing calls expire(b).
+   * NAT_TIMERS bindings at most; each has a timer of `wheel`, from firstTimer on, whose firing calls expire().
    * `accessHits` are the hit counters of access lists, `seed` any int32.
    */
-  constructor(capacity: number, wheel: TimerWheel, firstTimer: number, accessHits: Float64Array, seed: number, snapshot: PolicySnapshot) {
-    this.bindings = new NatBindings(capacity, seed);
+  constructor(wheel: TimerWheel, firstTimer: number, accessHits: Float64Array, seed: number, snapshot: PolicySnapshot) {
+    this.bindings = new NatBindings(NAT_TIMERS, seed);
     this.wheel = wheel;
     this.firstTimer = firstTimer;
     this.accessHits = accessHits;
@@ -74,7 +76,7 @@ export class Nat {
    * Takes a new policy: bindings whose mapping is still there live on, the others become stale.  Walks all bindings;
    * called between two batches.
    */
-  adopt(snapshot: PolicySnapshot, now: number): void {
+  install(snapshot: PolicySnapshot, now: number): void {
     const mappings = newMappings(this.snapshot, snapshot);
     this.snapshot = snapshot;
     this.policy = snapshot.nat;
@@ -145,10 +147,23 @@ export class Nat {
   }
 
   /** The timer of a binding fired. */
-  expire(binding: number): void {
-    if (!this.bindings.isLive(binding) || this.bindings.uses[binding] !== 0) return;
-    this.expired++;
-    this.remove(binding);
+  expire(timer: number): void {
+    this.end(timer - this.firstTimer);
+  }
+
+  /**
+   * Do static translations still make of `src` -> `dst` what a session made of it?  `ports` is source << 16 | destination.
+   * An address that the session does not change is not judged.
+   */
+  hasStatic(protocol: number, src: number, dst: number, ports: number, newSrc: number, newDst: number): boolean {
+    const { statics } = this;
+    if (newSrc !== src) {
+      const found = statics.byLocal(protocol, src, ports >>> 16);
+      if (found < 0 || statics.globalAddr(found, src) !== newSrc) return false;
+    }
+    if (newDst === dst) return true;
+    const found = statics.byGlobal(protocol, dst, ports & 0xffff);
+    return found >= 0 && statics.localAddr(found, dst) === newDst;
   }
 
   /** Idle time-out in ms of a translated session that no inspection rule governs; 0: never. */
@@ -295,7 +310,7 @@ export class Nat {
     const timeout = this.timeoutOf(this.bindings.protocol[b]!, this.bindings.dns[b] === 1, ended);
     if (timeout === 0) return;
     const deadline = (lastHeard + timeout) | 0;
-    if (((deadline - now) | 0) <= 0) this.expire(b);
+    if (((deadline - now) | 0) <= 0) this.end(b);
     else this.wheel.schedule(this.firstTimer + b, deadline);
   }
 
@@ -306,6 +321,12 @@ export class Nat {
     if (protocol !== PROTOCOL_TCP) return policy.timeout;
     if (ended === ENDED_CLOSED) return policy.finRstTimeout;
     return ended === ENDED_SYN ? policy.synTimeout : policy.tcpTimeout;
+  }
+
+  private end(b: number): void {
+    if (!this.bindings.isLive(b) || this.bindings.uses[b] !== 0) return;
+    this.expired++;
+    this.remove(b);
   }
 
   private drop(b: number): void {

@@ -241,6 +241,7 @@ export class Neighbours {
   }
 
   private takeFirst(n: number): number {
+    this.lastReady = n;
     const count = --this.waitingCount[n]!;
     const at = n * QUEUE;
     const f = this.waiting[at]!;
