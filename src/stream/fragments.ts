@@ -111,10 +111,13 @@ export class Fragments {
 
   /**
    * The fragments go on as they came: appends them to `queue` in order of offset, each pending and in need of a fate of its own,
-   * and gives the slot of `merged` back uncounted.
+   * and gives the slot of `merged` back uncounted.  When its pieces were consumed already, `merged` goes on in their place.
    */
   takeFragments(merged: number, queue: FrameQueue): void {
-    if (merged !== this.merged) return;
+    if (merged !== this.merged) {
+      queue.push(merged);
+      return;
+    }
     for (let g = this.mergedFirst; g !== NO_FRAME; g = this.table.next[g]!) {
       this.resume(g);
       queue.push(g);
