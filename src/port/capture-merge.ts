@@ -17,6 +17,8 @@ export class CaptureMerge {
   private readonly batchSize: number;
   private firstSec = 0;
   private firstNsec = 0;
+  private latestSec = 0;
+  private latestNsec = 0;
   private started = false;
   /** Milliseconds since the first frame, as a double and as far as time has come. */
   private tick = 0;
@@ -25,6 +27,11 @@ export class CaptureMerge {
   constructor(sources: readonly CaptureSource[], batchSize: number = BATCH) {
     this.sources = sources;
     this.batchSize = batchSize;
+  }
+
+  /** Seconds from the first frame's stamp to the latest one. */
+  get elapsed(): number {
+    return this.latestSec - this.firstSec + (this.latestNsec - this.firstNsec) / 1e9;
   }
 
   /** Fills rows 0 to n-1 and returns n; 0: all captures are at their end.  The ports were released before. */
@@ -36,6 +43,7 @@ export class CaptureMerge {
       const tick = this.tickOf(next);
       if (count > 0 && tick !== this.tick) break;
       if (count === 0) this.moveTo(tick);
+      this.note(next);
       frames.begin(count, NO_PORT);
       frames.ingress[count] = next.take(frames, count);
       count++;
@@ -58,11 +66,18 @@ export class CaptureMerge {
   private tickOf(source: CaptureSource): number {
     if (!this.started) {
       this.started = true;
-      this.firstSec = source.nextSec;
-      this.firstNsec = source.nextNsec;
+      this.firstSec = this.latestSec = source.nextSec;
+      this.firstNsec = this.latestNsec = source.nextNsec;
     }
     const ms = (source.nextSec - this.firstSec) * 1000 + Math.floor((source.nextNsec - this.firstNsec) / 1e6);
     return Math.max(this.tick, ms);
+  }
+
+  private note(source: CaptureSource): void {
+    const { nextSec, nextNsec } = source;
+    if (nextSec < this.latestSec || (nextSec === this.latestSec && nextNsec <= this.latestNsec)) return;
+    this.latestSec = nextSec;
+    this.latestNsec = nextNsec;
   }
 
   private moveTo(tick: number): void {
