@@ -147,11 +147,22 @@ export class Frames {
   begin(f: number, ingress: number): void {
     this.flags[f] = 0;
     this.gsoSize[f] = 0;
+    this.arrive(f, ingress);
+  }
+
+  /** The same for a frame that its port has filled already; flags and gsoSize are the port's. */
+  arrive(f: number, ingress: number): void {
     this.ingress[f] = ingress;
     this.egress[f] = NO_PORT;
     this.session[f] = NO_SESSION;
     this.fate[f] = PENDING;
     this.reason[f] = OK;
+  }
+
+  /** Clears what a port only adds to, in rows [0, count), for the next batch. */
+  clear(count: number): void {
+    this.flags.fill(0, 0, count);
+    this.gsoSize.fill(0, 0, count);
   }
 
   /** A frame of up to `octets` octets in a slot of its own, marked GENERATED; NO_FRAME when there is none. */

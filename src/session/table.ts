@@ -8,7 +8,7 @@
 // Not here: what makes or ends a session (admit, track), TCP state, time-outs.
 
 import {
-  FAMILY_IPV6, FORWARD_PORT_SHIFT, FREE, KIND, PORTS, PORT_MASK, RECORD_SHIFT, RECORD_WORDS, REPLY_DST, REPLY_PORTS, REPLY_PORT_SHIFT,
+  FAMILY_IPV6, FORWARD_PORT_SHIFT, FREE, KIND, NEIGHBOURS, PORTS, PORT_MASK, RECORD_SHIFT, RECORD_WORDS, REPLY_DST, REPLY_PORTS, REPLY_PORT_SHIFT,
   REPLY_SRC, SRC, DST, STATE, STATE_MASK, VLAN,
 } from './record.ts';
 
@@ -117,6 +117,12 @@ export class SessionTable {
   ingress(session: number, direction: number): number {
     const kind = this.hot[(session << RECORD_SHIFT) + KIND]!;
     return (kind >> (direction === 0 ? FORWARD_PORT_SHIFT : REPLY_PORT_SHIFT)) & PORT_MASK;
+  }
+
+  /** Neighbour number of the next hop of frames of `direction`; 0 in a bridge. */
+  nextHop(session: number, direction: number): number {
+    const word = this.hot[(session << RECORD_SHIFT) + NEIGHBOURS]!;
+    return direction === 0 ? word & 0xffff : word >>> 16;
   }
 
   /**

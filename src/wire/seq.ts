@@ -12,6 +12,10 @@ export function before(a: number, b: number): boolean {
   return ((a - b) | 0) < 0;
 }
 
+export function after(a: number, b: number): boolean {
+  return ((a - b) | 0) > 0;
+}
+
 export function atOrBefore(a: number, b: number): boolean {
   return ((a - b) | 0) <= 0;
 }

@@ -1,0 +1,129 @@
+// `postern run`: inline between two interfaces of this machine, until SIGINT or SIGTERM.
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { loadPacketIo } from '../../native-bindings/packet-io.ts';
+import { matchInterfaceName } from '../config/language/interface-name.ts';
+import { formatJson, formatTable, makeReport } from '../console/report.ts';
+import { LiveEngine } from '../engine/live-engine.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { PortRefused, prepareInterfaces, type PreparedInterfaces, type VnetMode } from '../port/interface-settings.ts';
+import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
+import { loadPolicy } from './load-policy.ts';
+
+const EXAMPLES = `
+Examples:
+  $ postern run --config rules/3640.cfg --port Ethernet2/0=eth1 --port Ethernet2/1=eth2
+  $ postern run --config rules/transparent.cfg --port e0=eth1 --port e1=eth2 --json
+
+The interfaces must have no IP address and belong to no bridge: they are the firewall's alone while it runs, and are put back
+as they were when it ends (\`postern doctor --restore\` does it after a kill).
+
+Exit status: 0 stopped by SIGINT or SIGTERM, 1 failed while running, 2 wrong command line, configuration or interface.`;
+
+interface RunOptions {
+  readonly config: string;
+  readonly port: readonly string[];
+  readonly vnet: VnetMode;
+  readonly spin: 'auto' | number;
+  readonly checksum: 'verify' | 'ignore';
+  readonly json: boolean;
+  readonly lenient: boolean;
+}
+
+/** Adds the subcommand. */
+export function register(program: Command): void {
+  program
+    .command('run')
+    .description('run inline between two network interfaces')
+    .requiredOption('-c, --config <file>', 'configuration')
+    .requiredOption('-p, --port <name=interface>', 'interface of this machine for an interface of the configuration; once for each', collect, [])
+    .addOption(new Option('--vnet <mode>', 'partial checksums and super-frames').choices(['auto', 'on', 'off']).default('auto'))
+    .option('--spin <auto|microseconds>', 'how long to look for frames before sleeping', parseSpin, 'auto')
+    .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
+    .option('--json', 'print the totals as one JSON object', false)
+    .option('--lenient', 'run although lines of the configuration were rejected', false)
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: RunOptions) => {
+      process.exitCode = await run(options);
+    });
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+function parseSpin(text: string): 'auto' | number {
+  if (text === 'auto') return text;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 1_000_000) throw new InvalidArgumentError('auto, or 0 to 1000000 microseconds.');
+  return value;
+}
+
+async function run(options: RunOptions): Promise<number> {
+  const { policy } = loadPolicy(options.config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
+  const devices = attach(options.port, policy);
+  const prepared = prepare(devices.filter((device) => device !== null), options.vnet);
+  try {
+    return await forwardUntilSignal(policy, devices, prepared, options);
+  } finally {
+    prepared.restore();
+  }
+}
+
+/** Interface of the machine by interface index.  Throws a CommandError. */
+function attach(ports: readonly string[], policy: PolicySnapshot): (string | null)[] {
+  const devices: (string | null)[] = policy.interfaces.map(() => null);
+  const names = policy.interfaces.map((entry) => entry.name);
+  for (const text of ports) {
+    const [, written = '', device = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    if (device === '') throw new CommandError(`--port ${text}: NAME=INTERFACE is wanted, for instance e2/0=eth1`);
+    const index = names.indexOf(matchInterfaceName(written) ?? '');
+    if (index < 0) throw new CommandError(`--port ${text}: the configuration has no interface ${written} (it has ${names.join(', ') || 'none'})`);
+    if (devices[index] !== null) throw new CommandError(`two --port options for ${names[index]}`);
+    if (devices.includes(device)) throw new CommandError(`--port ${text}: ${device} is already taken`);
+    devices[index] = device;
+  }
+  policy.interfaces.forEach(({ name, enabled }, i) => {
+    if (enabled && devices[i] === null) process.stderr.write(`postern: warning: ${name} has no --port and counts as down\n`);
+  });
+  return devices;
+}
+
+function prepare(devices: readonly string[], vnet: VnetMode): PreparedInterfaces {
+  try {
+    const prepared = prepareInterfaces(loadPacketIo(), devices, vnet);
+    for (const warning of prepared.warnings) process.stderr.write(`postern: warning: ${warning}\n`);
+    return prepared;
+  } catch (error) {
+    if (error instanceof PortRefused) throw new CommandError(error.message, error.exitStatus);
+    throw new CommandError((error as Error).message);
+  }
+}
+
+async function forwardUntilSignal(
+  policy: PolicySnapshot, devices: readonly (string | null)[], prepared: PreparedInterfaces, options: RunOptions,
+): Promise<number> {
+  const stopped = untilSignal();
+  const started = performance.now();
+  const engine = await LiveEngine.start({ policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin });
+  const failed = new Promise<string>((resolve) => {
+    engine.onFailure = resolve;
+  });
+  process.stderr.write('postern: ready\n');
+  const failure = await Promise.race([stopped, failed]);
+  await engine.stop();
+  const seconds = (performance.now() - started) / 1000;
+  const report = makeReport(engine.counters, seconds, seconds);
+  process.stdout.write(options.json ? formatJson(report) : formatTable(report));
+  if (failure === null) return EXIT_OK;
+  process.stderr.write(`postern: ${failure}\n`);
+  return EXIT_RUNTIME;
+}
+
+/** Resolves with null at SIGINT or SIGTERM. */
+function untilSignal(): Promise<null> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve(null));
+    process.once('SIGTERM', () => resolve(null));
+  });
+}

@@ -1,0 +1,187 @@
+// Answers the control plane's questions from a data plane, between two batches.  Reads walk at most PAGE records.
+
+import { DST, FREE, INSPECTED, LAST_HEARD, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, STATE_MASK, TRANSLATED } from '../session/record.ts';
+import { UNUSED } from '../session/neighbours.ts';
+import { carryHits } from '../policy/access-list.ts';
+import { SESSION_ENDED } from '../telemetry/reasons.ts';
+import { dropUnresolved } from '../path/arp.ts';
+import type { DataPlane } from '../path/data-plane.ts';
+import { endSession } from '../path/session-life.ts';
+import { type Answer, type BindingRow, type Gauges, type NeighbourRow, PAGE, type Question, type SessionRow } from './control.ts';
+
+/** Answers one question. */
+export function answer(p: DataPlane, question: Question): Answer {
+  switch (question.kind) {
+    case 'sessions':
+      return sessionPage(p, question.from);
+    case 'bindings':
+      return bindingPage(p, question.from);
+    case 'neighbours':
+      return neighbourPage(p, question.from);
+    case 'gauges':
+      return { gauges: gauges(p) };
+    case 'clear-session':
+      return { count: clearSession(p, question.session) };
+    case 'clear-sessions':
+      return clearSessions(p, question.from);
+    case 'clear-translations':
+      return { count: p.nat.clear() };
+    case 'clear-translation': {
+      const { protocol, global, globalPort, local, localPort } = question;
+      return { count: p.nat.clearOne(protocol, global, globalPort, local, localPort) ? 1 : 0 };
+    }
+    case 'clear-nat-statistics':
+      p.nat.clearStatistics();
+      return {};
+    case 'clear-arp':
+      return clearNeighbours(p);
+    case 'clear-hits':
+      return clearHits(p, question.list);
+    case 'debug':
+      p.setDebug(question.smtp);
+      return {};
+    case 'log-drops':
+      p.setDropLog(question.on);
+      return {};
+    case 'install':
+      if (question.hitMoves !== null) carryHits(p.hits, question.hitMoves);
+      p.installPolicy(question.policy, p.now);
+      return {};
+    default:
+      return {};
+  }
+}
+
+function sessionPage(p: DataPlane, from: number): Answer {
+  const rows: SessionRow[] = [];
+  let session = from;
+  for (; session < p.sessions.highest && rows.length < PAGE && session - from < PAGE * 16; session++) {
+    if (p.sessions.state(session) !== FREE) rows.push(sessionRow(p, session));
+  }
+  return { rows, next: session < p.sessions.highest ? session : -1 };
+}
+
+function sessionRow(p: DataPlane, session: number): SessionRow {
+  const { sessions } = p;
+  const at = session << RECORD_SHIFT;
+  const { hot } = sessions;
+  const ports = hot[at + PORTS]!;
+  const replyPorts = hot[at + REPLY_PORTS]!;
+  return {
+    session,
+    protocol: sessions.protocol(session),
+    state: hot[at + STATE]! & STATE_MASK,
+    rule: sessions.rule[session]! >> 16,
+    entry: sessions.rule[session]! & 0xffff,
+    initiator: hot[at + SRC]!,
+    initiatorPort: ports >>> 16,
+    responder: hot[at + DST]!,
+    responderPort: ports & 0xffff,
+    responderLocal: hot[at + REPLY_SRC]!,
+    responderLocalPort: replyPorts >>> 16,
+    initiatorGlobal: hot[at + REPLY_DST]!,
+    initiatorGlobalPort: replyPorts & 0xffff,
+    ipv6: sessions.isIpv6(session) ? Array.from(sessions.addrs6.subarray(session * 8, session * 8 + 8)) : null,
+    age: (p.now - sessions.created[session]!) | 0,
+    idle: (p.now - hot[at + LAST_HEARD]!) | 0,
+    sent: sessions.octets[session * 2]!,
+    received: sessions.octets[session * 2 + 1]!,
+    translated: (hot[at + STATE]! & TRANSLATED) !== 0,
+    ingress: sessions.ingress(session, 0),
+    egress: sessions.ingress(session, 1),
+    inspected: (hot[at + STATE]! & INSPECTED) !== 0,
+  };
+}
+
+function bindingPage(p: DataPlane, from: number): Answer {
+  const { bindings } = p.nat;
+  const rows: BindingRow[] = [];
+  let b = from;
+  for (; b < bindings.highest && rows.length < PAGE; b++) {
+    if (!bindings.isLive(b)) continue;
+    rows.push({
+      protocol: bindings.protocol[b]!,
+      insideLocal: bindings.localAddr[b]!,
+      insideLocalPort: bindings.localPort[b]!,
+      insideGlobal: bindings.globalAddr[b]!,
+      insideGlobalPort: bindings.globalPort[b]!,
+      uses: bindings.uses[b]!,
+      age: (p.now - bindings.created[b]!) | 0,
+      idle: (p.now - bindings.lastUsed[b]!) | 0,
+    });
+  }
+  return { rows, next: b < bindings.highest ? b : -1 };
+}
+
+function neighbourPage(p: DataPlane, from: number): Answer {
+  const { neighbours } = p;
+  const rows: NeighbourRow[] = [];
+  let n = from;
+  for (; n < neighbours.highest && rows.length < PAGE; n++) {
+    if (neighbours.state[n] === UNUSED) continue;
+    rows.push({
+      interface: neighbours.interface[n]!,
+      addr: neighbours.addr[n]!,
+      mac: [neighbours.macHigh[n]!, neighbours.macLow[n]!],
+      state: neighbours.state[n]!,
+      origin: neighbours.origin[n]!,
+      age: (p.now - neighbours.confirmed[n]!) | 0,
+    });
+  }
+  return { rows, next: n < neighbours.highest ? n : -1 };
+}
+
+function gauges(p: DataPlane): Gauges {
+  const { nat, fragments } = p;
+  const { statistics } = fragments;
+  return {
+    natHits: nat.hits,
+    natMisses: nat.misses,
+    natExpired: nat.expired,
+    natBindings: nat.bindings.count,
+    natPeak: nat.peak,
+    natPeakAge: (p.now - nat.peakTime) | 0,
+    reassembly: p.policy.interfaces.map((_, i) => ({
+      current: statistics.currentReassemblies[i]!,
+      fragments: statistics.currentFragments[i]!,
+      total: statistics.totalReassemblies[i]!,
+      timeouts: statistics.totalTimeouts[i]!,
+    })),
+    slotsInUse: p.frames.slotsInUse,
+    storePages: p.streams.pagesInUse,
+    oneMinuteRate: p.thresholds.oneMinuteRate,
+    uptime: (p.now - p.started) | 0,
+  };
+}
+
+function clearSession(p: DataPlane, session: number): number {
+  if (session < 0 || session >= p.sessions.highest || p.sessions.state(session) === FREE) return 0;
+  endSession(p, session, SESSION_ENDED, p.now);
+  return 1;
+}
+
+function clearSessions(p: DataPlane, from: number): Answer {
+  let count = 0;
+  let session = from;
+  for (; session < p.sessions.highest && session - from < PAGE; session++) count += clearSession(p, session);
+  return { count, next: session < p.sessions.highest ? session : -1 };
+}
+
+/** Forgets learned neighbours; the path drops what waited for them. */
+function clearNeighbours(p: DataPlane): Answer {
+  let count = 0;
+  for (let n = 0; n < p.neighbours.highest; n++) {
+    p.neighbours.forget(n);
+    dropUnresolved(p);
+    count++;
+  }
+  return { count };
+}
+
+/** All lists for -1. */
+function clearHits(p: DataPlane, list: number): Answer {
+  const lists = list < 0 ? p.policy.accessLists : p.policy.accessLists.slice(list, list + 1);
+  for (const { firstHit, entries } of lists) p.hits.fill(0, firstHit, firstHit + entries.length);
+  return {};
+}
+

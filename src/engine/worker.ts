@@ -1,0 +1,134 @@
+// The data plane of `run`: one thread with its own region, sockets and session table, in a loop that does not return to the
+// event loop until it is told to stop.
+//
+// A turn: each port in its turn gives up to a batch, the batch goes through the path, its slots go back.  Then, if a
+// question waits, one is answered.  When all ports are empty the loop spins or sleeps as Waiting says.
+// The clock is read once a turn (milliseconds since start, monotonic).
+
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { BATCH } from '../frame/frames.ts';
+import { Region, regionOctets } from '../frame/region.ts';
+import { DataPlane } from '../path/data-plane.ts';
+import { advance, attach, breathe } from '../path/path.ts';
+import { AF_PACKET_AREA, AfPacketPort, PacketSockets } from '../port/af-packet.ts';
+import type { Port } from '../port/port.ts';
+import { createCounters, PORTS, PORT_SIZE } from '../telemetry/counters.ts';
+import { EventRing } from '../telemetry/event-ring.ts';
+import { loadPacketIo } from '../../native-bindings/packet-io.ts';
+import { type Request, WAITING, type WorkerNotice, type WorkerStart } from './control.ts';
+import { answer } from './inquiry.ts';
+import { LOOK_AGAIN, Waiting } from './waiting.ts';
+
+/** How often the counters of the sockets are copied, ms. */
+const COUNTERS_EVERY = 1000;
+const RING_EVENTS = 4096;
+
+class LiveLoop {
+  private readonly plane: DataPlane;
+  private readonly sockets: PacketSockets;
+  private readonly ports: (AfPacketPort | null)[] = [];
+  private readonly waiting: Waiting;
+  private readonly control: Int32Array;
+  private readonly started = performance.now();
+  private countersDue = 0;
+  private stopped = false;
+
+  constructor(start: WorkerStart) {
+    const shape = {
+      portOctets: start.devices.map((device) => (device === null ? 0 : AF_PACKET_AREA)),
+      smallSlots: start.smallSlots, largeSlots: start.largeSlots, storePages: start.storePages,
+    };
+    this.sockets = new PacketSockets(loadPacketIo(), regionOctets(shape));
+    const region = new Region(this.sockets.memory, shape);
+    start.devices.forEach((device, i) => this.ports.push(device === null ? null : this.open(region, i, device, start)));
+    const counters = createCounters(start.counters);
+    this.plane = new DataPlane({
+      region, policy: start.policy, ports: this.ports as (Port | null)[], seed: start.seed, now: 0, syntheticArp: false, counters,
+      events: new EventRing(RING_EVENTS, counters, start.events), hits: new Float64Array(start.hits),
+    });
+    attach(this.plane);
+    const wall = Date.now();
+    this.plane.baseSec = Math.floor(wall / 1000);
+    this.plane.baseNsec = (wall % 1000) * 1_000_000;
+    this.control = new Int32Array(start.control);
+    this.waiting = new Waiting(start.spin, 1, () => (performance.now() * 1000) | 0);
+  }
+
+  /** Runs until a `stop` question. */
+  run(): void {
+    this.tell({
+      kind: 'ready', wakeHandle: this.sockets.wakeHandle,
+      macs: this.ports.map((_, i) => [this.plane.macHigh[i]!, this.plane.macLow[i]!] as const),
+      mtus: this.ports.map((_, i) => this.plane.mtu[i]!),
+    });
+    while (!this.stopped) {
+      const now = (performance.now() - this.started) | 0;
+      const frames = this.turn(now);
+      if (Atomics.load(this.control, WAITING) !== 0) this.serve();
+      if (((now - this.countersDue) | 0) >= 0) this.copyCounters(now);
+      if (frames === 0) this.idle(now);
+      else this.waiting.busy();
+    }
+    this.sockets.close();
+  }
+
+  /** One batch of each port; returns how many frames came. */
+  private turn(now: number): number {
+    const { plane, ports } = this;
+    let total = 0;
+    for (let i = 0; i < ports.length; i++) {
+      const port = ports[i]!;
+      if (port === null) continue;
+      const count = port.receive(plane.frames, 0, BATCH);
+      if (count === 0) continue;
+      for (let f = 0; f < count; f++) plane.frames.arrive(f, i);
+      breathe(plane, count, now);
+      port.release();
+      plane.frames.clear(count);
+      total += count;
+    }
+    return total;
+  }
+
+  private idle(now: number): void {
+    advance(this.plane, now);
+    const sleep = this.waiting.idle();
+    if (sleep !== LOOK_AGAIN) this.waiting.woke(this.sockets.wait(this.sleepUntilTimer(sleep, now)));
+  }
+
+  /** A timer due in the meantime ends the sleep; one a tick away is not slept over. */
+  private sleepUntilTimer(sleep: number, _now: number): number {
+    return this.plane.wheel.count === 0 ? sleep : Math.min(sleep, 20);
+  }
+
+  private serve(): void {
+    const message = receiveMessageOnPort(parentPort as never) as { message: Request } | undefined;
+    if (message === undefined) return;
+    Atomics.sub(this.control, WAITING, 1);
+    const { id, question } = message.message;
+    if (question.kind === 'stop') this.stopped = true;
+    this.tell({ kind: 'answer', id, answer: answer(this.plane, question) });
+  }
+
+  private copyCounters(now: number): void {
+    this.countersDue = (now + COUNTERS_EVERY) | 0;
+    for (let i = 0; i < this.ports.length; i++) this.ports[i]?.writeCounters(this.plane.counters, PORTS + i * PORT_SIZE);
+  }
+
+  private open(region: Region, index: number, device: string, start: WorkerStart): AfPacketPort {
+    return this.sockets.open(region, region.portStart[index]!, AF_PACKET_AREA, {
+      name: start.policy.interfaces[index]!.name, device, vnet: start.vnet, bypassQdisc: start.bypassQdisc,
+    });
+  }
+
+  private tell(notice: WorkerNotice): void {
+    parentPort!.postMessage(notice);
+  }
+}
+
+try {
+  new LiveLoop(workerData as WorkerStart).run();
+} catch (error) {
+  const notice: WorkerNotice = { kind: 'failed', message: error instanceof Error ? error.message : String(error), status: 1 };
+  parentPort!.postMessage(notice);
+}

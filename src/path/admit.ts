@@ -1,0 +1,244 @@
+// Step admit: the first frame of a flow.  In the order of IOS: input access list, NAT outside to inside, route, NAT inside to
+// outside, output access list, inspection rule of the ingress (`in`) or egress (`out`) interface, session.
+//
+// The input list sees global addresses, the output list what leaves; a denied first frame makes no session.  A datagram that
+// is permitted and that no inspection rule covers is forwarded by itself, each one of its flow anew.
+// A session of an older policy is admitted again by its opening tuple (readmit), never by the frame at hand.
+//
+// Not here: what makes the record (open-session.ts), the answer to a denial (answer.ts).
+
+import { GROUP, KIND_IPV6 } from '../frame/frames.ts';
+import { evaluate, logging, permits } from '../policy/access-list.ts';
+import { selectEntry } from '../policy/inspect-rule.ts';
+import { BROADCAST, LOCAL, lookup } from '../policy/routes.ts';
+import { type InterfacePolicy, NAT_INSIDE, NAT_OUTSIDE } from '../policy/snapshot.ts';
+import { mayOpen } from '../session/tcp-track.ts';
+import {
+  ACL_DENIED, BRIDGE_STRICT, IP6_NO_POLICY, IP_BROADCAST, IP_FOR_US, IP_LAND, IP_MARTIAN, OK, type Reason, ROUTE_INTERFACE_DOWN, ROUTE_NONE,
+  ROUTE_SAME_INTERFACE, TCP_MIDSTREAM,
+} from '../telemetry/reasons.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { PROTOCOL_ICMP6 } from '../wire/ipv6.ts';
+import { logAccess } from './access-log.ts';
+import { sendEchoReply, sendUnreachable } from './answer.ts';
+import { bridgeEgress } from './bridge.ts';
+import type { DataPlane } from './data-plane.ts';
+import { facts, readFacts, readTransport } from './facts.ts';
+import { survivesHop } from './hop.ts';
+import { opening, openSession } from './open-session.ts';
+import { key, readKey } from './session-key.ts';
+
+/** The frame has its fate. */
+export const DONE = 0;
+/** It opened a session. */
+export const ADMITTED = 1;
+/** Permitted without a session; `opening` says how it leaves. */
+export const FORWARD_ONCE = 2;
+
+/** A whole datagram that belongs to no session. */
+export function admit(p: DataPlane, f: number, now: number): number {
+  const ingress = p.frames.ingress[f]!;
+  readKey(p, f);
+  opening.binding = -1;
+  opening.bridged = p.bridgeGroup[ingress] !== 0;
+  const reason = opening.bridged ? admitBridged(p, f, ingress) : admitRouted(p, f, ingress, now);
+  if (reason < 0) return DONE;
+  if (reason !== OK) return refuse(p, f, reason);
+  if (opening.rule < 0) return FORWARD_ONCE;
+  const refused = openSession(p, f, now);
+  return refused === OK ? ADMITTED : refuse(p, f, refused);
+}
+
+/** The answer of the parts below: the frame has its fate already. */
+const TAKEN = -1;
+
+function refuse(p: DataPlane, f: number, reason: Reason): number {
+  if (!opening.bridged) p.nat.abandon(opening.binding);
+  p.ledger.drop(f, reason);
+  return DONE;
+}
+
+function admitRouted(p: DataPlane, f: number, ingress: number, now: number): Reason {
+  const entry = p.policy.interfaces[ingress]!;
+  if (!entry.enabled) return ROUTE_INTERFACE_DOWN;
+  readFacts(p, f);
+  const source = checkSource(p, ingress);
+  if (source !== OK) return source;
+  if (!listPermits(p, entry.accessIn, ingress)) {
+    sendUnreachable(p, f, icmp.CODE_ADMIN_PROHIBITED, now);
+    return ACL_DENIED;
+  }
+  if ((p.frames.flags[f]! & GROUP) !== 0) return IP_BROADCAST;
+  opening.newSrc = facts.src;
+  opening.newDst = facts.dst;
+  opening.newPorts = key.ports;
+  if (entry.nat === NAT_OUTSIDE) translateDestination(p, now);
+  const routed = route(p, f, ingress, now);
+  if (routed !== OK) return routed;
+  return leave(p, f, ingress, entry, now);
+}
+
+/** LAND, and sources that cannot be one or belong elsewhere. */
+function checkSource(p: DataPlane, ingress: number): Reason {
+  const { src } = facts;
+  if (src === facts.dst) return IP_LAND;
+  const net = src >>> 24;
+  if (net === 0 || net === 127 || net >= 224) return IP_MARTIAN;
+  const at = lookup(p.routes, src);
+  if (at < 0) return OK;
+  if (p.routes.kind[at] !== 0) return IP_MARTIAN;
+  // A host of a connected network comes in by no other interface.
+  return p.routes.nextHop[at] === 0 && p.routes.interface[at] !== ingress ? IP_MARTIAN : OK;
+}
+
+/** What the output side needs of NAT outside to inside. */
+function translateDestination(p: DataPlane, now: number): void {
+  p.nat.inbound(facts.protocol, facts.dst, portOf(facts.protocol, key.ports & 0xffff), now);
+  if (!p.nat.translated) return;
+  opening.newDst = p.nat.addr;
+  opening.newPorts = withDestination(facts.protocol, key.ports, p.nat.port);
+  opening.binding = p.nat.binding;
+}
+
+/** By the translated destination: sets egress, or answers for the firewall itself. */
+function route(p: DataPlane, f: number, ingress: number, now: number): Reason {
+  const dst = opening.newDst;
+  const at = lookup(p.routes, dst);
+  if (at >= 0 && p.routes.kind[at] === LOCAL) return deliverLocally(p, f);
+  if (dst === -1 || dst >>> 28 >= 14) return IP_BROADCAST;
+  if (dst === facts.dst && p.nat.isAlias(dst)) return IP_FOR_US;
+  if (at < 0) {
+    sendUnreachable(p, f, icmp.CODE_HOST, now);
+    return ROUTE_NONE;
+  }
+  if (p.routes.kind[at] === BROADCAST) return IP_BROADCAST;
+  opening.egress = p.routes.interface[at]!;
+  opening.nextHop = p.routes.nextHop[at] === 0 ? dst : p.routes.nextHop[at]!;
+  if (opening.egress === ingress) return ROUTE_SAME_INTERFACE;
+  return p.up[opening.egress] !== 0 ? OK : downAnswer(p, f, now);
+}
+
+function downAnswer(p: DataPlane, f: number, now: number): Reason {
+  sendUnreachable(p, f, icmp.CODE_HOST, now);
+  return ROUTE_INTERFACE_DOWN;
+}
+
+function deliverLocally(p: DataPlane, f: number): Reason {
+  if (facts.protocol !== ipv4.PROTOCOL_ICMP || facts.first !== icmp.ECHO) return IP_FOR_US;
+  sendEchoReply(p, f);
+  p.ledger.consume(f);
+  return TAKEN;
+}
+
+/** NAT inside to outside, output list, inspection rule, next hops. */
+function leave(p: DataPlane, f: number, ingress: number, entry: InterfacePolicy, now: number): Reason {
+  const out = p.policy.interfaces[opening.egress]!;
+  if (entry.nat === NAT_INSIDE && out.nat === NAT_OUTSIDE) {
+    const reason = translateSource(p, now);
+    if (reason !== OK) return reason;
+  }
+  facts.src = opening.newSrc;
+  facts.dst = opening.newDst;
+  if (!listPermits(p, out.accessOut, opening.egress)) {
+    sendUnreachable(p, f, icmp.CODE_ADMIN_PROHIBITED, now);
+    return ACL_DENIED;
+  }
+  if (!survivesHop(p, f, opening.egress, now)) return TAKEN;
+  const reason = chooseRule(p, f, entry.inspectIn, out.inspectOut, opening.newDst);
+  if (reason !== OK) return reason;
+  opening.neighbour = p.neighbours.resolve(opening.egress, opening.nextHop, now);
+  opening.replyNeighbour = opening.rule < 0 ? 0 : p.neighbours.resolve(ingress, nextHopBack(p, ingress), now);
+  return OK;
+}
+
+function translateSource(p: DataPlane, now: number): Reason {
+  const { protocol } = facts;
+  const ports = opening.newPorts;
+  const reason = p.nat.outbound(protocol, facts.src, portOf(protocol, ports >>> 16), facts.dst, portOf(protocol, ports & 0xffff), true, now);
+  if (reason !== OK || !p.nat.translated) return reason;
+  opening.newSrc = p.nat.addr;
+  opening.newPorts = withSource(protocol, ports, p.nat.port);
+  opening.binding = p.nat.binding;
+  return OK;
+}
+
+/** By what the reply goes back to the opener: the next hop of the route to it if that is by `ingress`, else itself. */
+function nextHopBack(p: DataPlane, ingress: number): number {
+  const at = lookup(p.routes, key.src);
+  if (at < 0 || p.routes.interface[at] !== ingress || p.routes.nextHop[at] === 0) return key.src;
+  return p.routes.nextHop[at]!;
+}
+
+function admitBridged(p: DataPlane, f: number, ingress: number): Reason {
+  opening.egress = bridgeEgress(p, f);
+  if (opening.egress < 0) return TAKEN;
+  const entry = p.policy.interfaces[ingress]!;
+  const out = p.policy.interfaces[opening.egress]!;
+  opening.newSrc = key.src;
+  opening.newDst = key.dst;
+  opening.newPorts = key.ports;
+  opening.neighbour = 0;
+  opening.replyNeighbour = 0;
+  if (p.policy.bridgeStrict && hidesAnother(p.frames.protocol[f]!)) return BRIDGE_STRICT;
+  if (p.frames.kind[f] === KIND_IPV6) return admitBridged6(p, f, entry, out);
+  readFacts(p, f);
+  if (!listPermits(p, entry.accessIn, ingress) || !listPermits(p, out.accessOut, opening.egress)) return ACL_DENIED;
+  return chooseRule(p, f, entry.inspectIn, out.inspectOut, facts.dst);
+}
+
+/** Neighbour discovery passes an interface with an IPv4 access group, other IPv6 does not. */
+function admitBridged6(p: DataPlane, f: number, entry: InterfacePolicy, out: InterfacePolicy): Reason {
+  readTransport(p, f);
+  if (facts.protocol === PROTOCOL_ICMP6) facts.first = p.view.getUint8(p.frames.l4[f]!);
+  const discovery = facts.protocol === PROTOCOL_ICMP6 && facts.first >= 133 && facts.first <= 137;
+  if (!discovery && (entry.accessIn >= 0 || out.accessOut >= 0)) return IP6_NO_POLICY;
+  return chooseRule(p, f, entry.inspectIn, out.inspectOut, 0);
+}
+
+/** IP in IP, 6in4, GRE, L2TP, EtherIP, IPIP: datagrams that hold others unseen. */
+function hidesAnother(protocol: number): boolean {
+  return protocol === 4 || protocol === 41 || protocol === 47 || protocol === 94 || protocol === 97 || protocol === 115;
+}
+
+/** Sets opening.rule and entry: the `in` rule of the ingress interface, else the `out` rule of the egress interface. */
+function chooseRule(p: DataPlane, f: number, inRule: number, outRule: number, dst: number): Reason {
+  opening.rule = -1;
+  if (inRule >= 0) selectFrom(p, inRule, dst);
+  if (opening.rule < 0 && outRule >= 0) selectFrom(p, outRule, dst);
+  if (facts.protocol !== ipv4.PROTOCOL_TCP) return OK;
+  if (opening.rule >= 0) return mayOpen(p.frames, f);
+  // No rule covers it: it passes like any datagram, unless segments of no session are blocked.
+  return p.policy.blockNonSession && mayOpen(p.frames, f) !== OK ? TCP_MIDSTREAM : OK;
+}
+
+function selectFrom(p: DataPlane, rule: number, dst: number): void {
+  const entry = selectEntry(p.policy.rules[rule]!, p.policy.accessLists, facts.protocol, dst, facts.second, facts.first);
+  if (entry < 0) return;
+  opening.rule = rule;
+  opening.entry = entry;
+}
+
+/** Counts the hit; true also when there is no list. */
+function listPermits(p: DataPlane, index: number, port: number): boolean {
+  if (index < 0) return true;
+  const list = p.policy.accessLists[index]!;
+  const entry = evaluate(list, p.hits, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, false);
+  const permitted = permits(list, entry);
+  if (logging(list, entry) !== 0) logAccess(p, index, entry, port);
+  return permitted;
+}
+
+/** Ports of TCP and UDP, identifier of an ICMP query, 0 for everything else. */
+function portOf(protocol: number, port: number): number {
+  return protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP || protocol === ipv4.PROTOCOL_ICMP ? port : 0;
+}
+
+/** Ports word with another source; an ICMP identifier stands in both halves. */
+function withSource(protocol: number, ports: number, port: number): number {
+  return (port << 16) | (protocol === ipv4.PROTOCOL_ICMP ? port : ports & 0xffff);
+}
+
+function withDestination(protocol: number, ports: number, port: number): number {
+  return protocol === ipv4.PROTOCOL_ICMP ? (port << 16) | port : (ports & -65536) | port;
+}

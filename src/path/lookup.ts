@@ -1,0 +1,24 @@
+// Step lookup: 5-tuple to session, from either side of translation.
+//
+// Works on the batch first, so that the cache misses of independent frames overlap, and its result is a hint: an
+// earlier frame of the batch may make or end the session.  refresh() makes it exact for one frame in its turn.
+
+import { NO_SESSION, PENDING } from '../frame/frames.ts';
+import type { DataPlane } from './data-plane.ts';
+import { findSession, hasKey } from './session-key.ts';
+
+/** Hints for frames [0, count). */
+export function lookup(p: DataPlane, count: number): void {
+  const { frames } = p;
+  p.insertedAtLookup = p.inserted;
+  p.removedAtLookup = p.removed;
+  for (let f = 0; f < count; f++) {
+    if (frames.fate[f] === PENDING && hasKey(frames, f)) findSession(p, f);
+  }
+}
+
+/** Looks frame `f` up again when a session was made (after a miss) or ended (after a hit) since its hint. */
+export function refresh(p: DataPlane, f: number): void {
+  const missed = p.frames.session[f] === NO_SESSION;
+  if (missed ? p.inserted !== p.insertedAtLookup : p.removed !== p.removedAtLookup) findSession(p, f);
+}

@@ -1,0 +1,140 @@
+// Makes a session of its first frame: the record with both keys, its inspector, thresholds, timers.
+//
+// The words of the record that admit has decided stand in `opening`, one object for the process.
+
+import { KIND_IPV6 } from '../frame/frames.ts';
+import {
+  AUDITED, BRIDGED, COUNTED_HALF_OPEN, DST, FORWARD_PORT_SHIFT, INSPECTED, KIND, LAST_HEARD, NEIGHBOURS, OPENING, PORTS, RECORD_SHIFT, REPLY_DST,
+  REPLY_PORTS, REPLY_PORT_SHIFT, REPLY_SRC, SRC, STATE, TRANSLATED, VLAN,
+} from '../session/record.ts';
+import {
+  SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_MAX_EVER, SESSIONS_OPENED, SESSIONS_REFUSED,
+} from '../telemetry/counters.ts';
+import { OK, type Reason, SESSION_MAX_SESSIONS, SESSION_TABLE_FULL } from '../telemetry/reasons.ts';
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { DataPlane } from './data-plane.ts';
+import { resetHalfOpen } from './half-open-reset.ts';
+import { auditStart, sessionDeadline } from './session-life.ts';
+import { key } from './session-key.ts';
+
+/** What admit decided about a first frame. */
+export const opening = {
+  egress: -1,
+  /** As the frame leaves: source, destination, ports word. */
+  newSrc: 0,
+  newDst: 0,
+  newPorts: 0,
+  /** Address whose MAC address the frame needs. */
+  nextHop: 0,
+  /** Neighbour numbers of the next hops, forward and back; 0 in a bridge. */
+  neighbour: 0,
+  replyNeighbour: 0,
+  /** Index of the inspection rule and its entry; rule -1: none covers it. */
+  rule: -1,
+  entry: -1,
+  /** NAT binding in use, -1: static or none. */
+  binding: -1,
+  bridged: false,
+};
+
+/** Opens a session for frame `f`, whose key is in `key`; sets frames.session and direction.  OK or why it is refused. */
+export function openSession(p: DataPlane, f: number, now: number): Reason {
+  const { sessions, counters, frames } = p;
+  const entry = p.policy.rules[opening.rule]!.entries[opening.entry]!;
+  if (entry.maxSessions > 0 && p.ruleSessions[opening.rule]! >= entry.maxSessions) return refuse(p, SESSION_MAX_SESSIONS);
+  const refused = makeRoom(p, now);
+  if (refused !== OK) return refuse(p, refused);
+  const session = sessions.allocate();
+  if (session < 0) return refuse(p, SESSION_TABLE_FULL);
+
+  fillRecord(p, f, session);
+  sessions.created[session] = now;
+  sessions.createdSec[session] = frames.stampSec;
+  sessions.epoch[session] = p.policy.epoch;
+  sessions.rule[session] = (opening.rule << 16) | opening.entry;
+  sessions.idleTimeout[session] = entry.timeout;
+  sessions.binding[session] = opening.binding;
+  sessions.inspector[session] = entry.inspector;
+  sessions.set(session, LAST_HEARD, now);
+  if (!opening.bridged) retain(p);
+  if (entry.auditTrail) sessions.addFlag(session, AUDITED);
+  sessions.insert(session);
+  p.inserted++;
+  frames.session[f] = session;
+  frames.direction[f] = 0;
+
+  if (entry.inspector >= 0 && entry.inspectorPolicy !== null && entry.protocol === PROTOCOL_TCP) {
+    sessions.addFlag(session, INSPECTED);
+    p.streams.open(session, entry.inspector, entry.inspectorPolicy, entry.maxData, now);
+  }
+  p.ruleSessions[opening.rule]!++;
+  counters[SESSIONS_OPENED]!++;
+  const current = ++counters[SESSIONS_CURRENT]!;
+  if (current > counters[SESSIONS_MAX_EVER]!) counters[SESSIONS_MAX_EVER] = current;
+  enterHalfOpen(p, session, now);
+  p.wheel.schedule(session, sessionDeadline(p, session));
+  auditStart(p, session, now);
+  return OK;
+}
+
+/** The session keeps its next hops and its binding. */
+function retain(p: DataPlane): void {
+  p.neighbours.retain(opening.neighbour);
+  p.neighbours.retain(opening.replyNeighbour);
+  p.nat.retain(opening.binding);
+}
+
+/** Thresholds: OK, or why the new session is refused; victims are ended first. */
+function makeRoom(p: DataPlane, now: number): Reason {
+  const protocol = key.kind & 0xff;
+  const reason = p.thresholds.admit(protocol, key.src, opening.newDst, now);
+  for (let victim = p.thresholds.nextVictim(); victim >= 0; victim = p.thresholds.nextVictim()) {
+    if (p.sessions.protocol(victim) === PROTOCOL_TCP) resetHalfOpen(p, victim, p.resets);
+    // Ended when its resets have been translated.
+    p.closed.add(victim);
+  }
+  return reason;
+}
+
+function enterHalfOpen(p: DataPlane, session: number, now: number): void {
+  const protocol = p.sessions.protocol(session);
+  p.thresholds.opened(session, opening.newDst, now);
+  if (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP) return;
+  p.sessions.addFlag(session, COUNTED_HALF_OPEN);
+  p.counters[SESSIONS_HALF_OPEN]!++;
+}
+
+function refuse(p: DataPlane, reason: Reason): Reason {
+  p.counters[SESSIONS_REFUSED]!++;
+  return reason;
+}
+
+function fillRecord(p: DataPlane, f: number, session: number): void {
+  const { hot } = p.sessions;
+  const at = session << RECORD_SHIFT;
+  const ingress = p.frames.ingress[f]!;
+  hot[at + SRC] = key.src;
+  hot[at + DST] = key.dst;
+  hot[at + PORTS] = key.ports;
+  hot[at + REPLY_SRC] = opening.newDst;
+  hot[at + REPLY_DST] = opening.newSrc;
+  hot[at + REPLY_PORTS] = (opening.newPorts << 16) | (opening.newPorts >>> 16);
+  hot[at + KIND] = (key.kind & 0x1ff) | (ingress << FORWARD_PORT_SHIFT) | (opening.egress << REPLY_PORT_SHIFT);
+  hot[at + VLAN] = key.vlan;
+  const translated = opening.newSrc !== key.src || opening.newDst !== key.dst || opening.newPorts !== key.ports;
+  hot[at + STATE] = OPENING | (translated ? TRANSLATED : 0) | (opening.bridged ? BRIDGED : 0);
+  hot[at + NEIGHBOURS] = opening.neighbour | (opening.replyNeighbour << 16);
+  if (p.frames.kind[f] === KIND_IPV6) p.sessions.addrs6.set(p.sessions.probe6, session * 8);
+  rememberMacs(p, f, session);
+}
+
+/** Resets in a transparent pair carry the MAC addresses of the session. */
+function rememberMacs(p: DataPlane, f: number, session: number): void {
+  const { macs } = p.sessions;
+  const at = p.frames.offset[f]!;
+  macs[session * 4] = ethernet.macHigh(p.view, at + ethernet.SRC_MAC);
+  macs[session * 4 + 1] = ethernet.macLow(p.view, at + ethernet.SRC_MAC);
+  macs[session * 4 + 2] = ethernet.macHigh(p.view, at);
+  macs[session * 4 + 3] = ethernet.macLow(p.view, at);
+}
