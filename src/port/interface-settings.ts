@@ -17,12 +17,8 @@ const ETHERNET = 1;
 const CAP_NET_ADMIN = 12;
 const CAP_NET_RAW = 13;
 
-/** What makes super-frames of received frames, leaves transport checksums undone, or asks us for either. */
-const OFFLOADS = [
-  'rx-gro', 'rx-gro-hw', 'rx-gro-list', 'rx-udp-gro-forwarding', 'rx-lro', 'tx-generic-segmentation', 'tx-tcp-segmentation',
-  'tx-tcp6-segmentation', 'tx-tcp-ecn-segmentation', 'tx-tcp-mangleid-segmentation', 'tx-udp-segmentation', 'tx-checksum-ipv4',
-  'tx-checksum-ipv6', 'tx-checksum-ip-generic',
-];
+/** Names of features that make super-frames of received frames, leave transport checksums undone, or ask us for either. */
+const OFFLOAD = /^(rx-gro|rx-lro|rx-udp-gro-forwarding|tx-generic-segmentation|tx-udp-segmentation|tx-tcp.*-segmentation|tx-checksum-ip)/;
 
 /** Interfaces whose other end is a network stack that hands over its own offloads. */
 const SOFT_KINDS = ['veth', 'netkit', 'tun', 'macvtap', 'ipvtap'];
@@ -106,7 +102,7 @@ export function isSoft(facts: InterfaceFacts): boolean {
 
 /** Names of the offloads that are on. */
 export function activeOffloads(features: Record<string, number>): string[] {
-  return OFFLOADS.filter((name) => ((features[name] ?? 0) & FEATURE_ACTIVE) !== 0);
+  return Object.keys(features).filter((name) => OFFLOAD.test(name) && (features[name]! & FEATURE_ACTIVE) !== 0);
 }
 
 function switchOffloadsOff(addon: PacketIoModule, device: string): boolean {
