@@ -1,6 +1,6 @@
 // Network namespaces for the lab and for the demonstration: made, wired with veth pairs, and always removed again.
 //
-// Names carry the process id (postern-LABEL-PID), so that labs run side by side and what a killed process left is found by the
+// Names carry the process id (postern-LABEL-PID-NUMBER), so that labs run side by side and what a killed process left is found by the
 // next one.  Children run in process groups of their own and are stopped in the reverse order of their starting: client,
 // postern, server; then the namespaces go.
 // Needs iproute2; ethtool for offloads().
@@ -148,6 +148,8 @@ export class Namespace {
 
 const labs = new Set<Lab>();
 let watching = false;
+/** Namespaces made by this process. */
+let made = 0;
 
 function destroyAll(): void {
   for (const lab of labs) lab.destroy();
@@ -168,7 +170,7 @@ function watchEnd(): void {
 /** Removes namespaces of processes that are no more. */
 function removeStale(): void {
   for (const line of run('ip', ['netns', 'list']).stdout.split('\n')) {
-    const match = line.match(/^(postern-[a-z0-9]+-(\d+))\b/);
+    const match = line.match(/^(postern-[a-z0-9]+-(\d+)-\d+)\b/);
     if (match !== null && !isRunning(Number(match[2]))) run('ip', ['netns', 'delete', match[1]!]);
   }
 }
@@ -186,7 +188,7 @@ export class Lab {
 
   /** `label`: letters and digits. */
   namespace(label: string): Namespace {
-    const name = `${PREFIX}-${label}-${process.pid}`;
+    const name = `${PREFIX}-${label}-${process.pid}-${++made}`;
     this.names.push(name);
     return new Namespace(name, this.children);
   }

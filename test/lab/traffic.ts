@@ -3,6 +3,7 @@
 //   node traffic.js serve PORT                       TCP: answers each connection with the SHA-256 of what it sent; UDP: echo
 //   node traffic.js send ADDRESS PORT OCTETS         sends pseudo-random octets; prints {"octets":n,"equal":bool,"seconds":s}
 //   node traffic.js ping ADDRESS PORT COUNT OCTETS   UDP, one after another; prints {"sent":n,"received":n}
+//   node traffic.js flood ADDRESS PORT COUNT OCTETS  UDP, as fast as it goes; prints {"sent":n}
 
 import { createHash } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
@@ -71,6 +72,18 @@ async function ping(address: string, port: number, count: number, octets: number
   console.log(JSON.stringify({ sent: count, received }));
 }
 
+async function flood(address: string, port: number, count: number, octets: number): Promise<void> {
+  const udp = createSocket('udp4');
+  const data = Buffer.alloc(octets);
+  for (let sent = 0; sent < count; sent += 100) {
+    const burst = Array.from({ length: Math.min(100, count - sent) }, () => new Promise((resolve) => udp.send(data, port, address, resolve)));
+    await Promise.all(burst);
+  }
+  udp.close();
+  console.log(JSON.stringify({ sent: count }));
+}
+
 if (what === 'serve') serve(Number(args[0]));
 if (what === 'send') await send(args[0]!, Number(args[1]), Number(args[2]));
 if (what === 'ping') await ping(args[0]!, Number(args[1]), Number(args[2]), Number(args[3]));
+if (what === 'flood') await flood(args[0]!, Number(args[1]), Number(args[2]), Number(args[3]));

@@ -9,11 +9,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { loadPacketIo, STATES, WAIT_WOKEN } from '../../native-bindings/packet-io.ts';
 import { LOOK_AGAIN, LONGEST_SLEEP, Waiting } from '../../src/engine/waiting.ts';
 import { Frames, GSO, PARTIAL_CHECKSUM } from '../../src/frame/frames.ts';
 import { Region, regionOctets } from '../../src/frame/region.ts';
 import { interfaceProblems } from '../../src/port/interface-settings.ts';
-import { TX_ERROR, TX_LINK_DOWN, TX_OK, TX_TOO_BIG } from '../../src/port/port.ts';
+import { TX_ERROR, TX_LINK_DOWN, TX_NO_BUFFER, TX_OK, TX_TOO_BIG } from '../../src/port/port.ts';
 import { putTagBack } from '../../src/port/vlan.ts';
 import * as vnetHeader from '../../src/port/vnet-header.ts';
 import { Lab, labSkipReason, type Namespace, stop } from '../lab/namespaces.ts';
@@ -133,6 +135,66 @@ t.test('interfaces that run refuses, each with the command that mends it', (t) =
   t.end();
 });
 
+const addonReason = ((): string | false => {
+  try {
+    loadPacketIo();
+    return false;
+  } catch (error) {
+    return (error as Error).message;
+  }
+})();
+
+t.test('each thread has a state of its own, is woken by another and ends while it waits', { skip: addonReason, timeout: 20_000 }, async (t) => {
+  const addon = loadPacketIo();
+  const code = `
+    import { parentPort } from 'node:worker_threads';
+    const { loadPacketIo } = await import(${JSON.stringify(new URL('../../native-bindings/packet-io.js', import.meta.url).href)});
+    const io = new (loadPacketIo().PacketIo)(1 << 20);
+    new Uint8Array(io.memory)[5] = 7;
+    parentPort.postMessage(io.wakeHandle());
+    while ((io.wait(100) & 4) === 0);
+    parentPort.postMessage('woken');
+    for (;;) io.wait(100);`;
+  const io = new addon.PacketIo(1 << 20);
+  const workers = [0, 1].map(() => new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`)));
+  const handles = await Promise.all(workers.map(async (worker) => ((await once(worker, 'message')) as [number])[0]));
+  t.equal(new Set([...handles, io.wakeHandle()]).size, 3, 'an eventfd each');
+  t.equal(new Uint8Array(io.memory)[5], 0, 'a region each');
+  for (const [i, worker] of workers.entries()) {
+    const woken = once(worker, 'message');
+    addon.wake(handles[i]!);
+    t.same(await woken, ['woken']);
+  }
+  t.equal(io.wait(0), 0, 'not woken by what was meant for others');
+  addon.wake(io.wakeHandle());
+  t.equal(io.wait(100), WAIT_WOKEN);
+  const started = performance.now();
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  t.ok(performance.now() - started < 2000, 'terminate() waits for one sleep');
+  io.close();
+  t.equal(io.receive(0, 0, 64), 0, 'a closed PacketIo has no ports');
+});
+
+t.test('the addon refuses what cannot be', { skip: addonReason }, (t) => {
+  const addon = loadPacketIo();
+  t.throws(() => new addon.PacketIo(0), RangeError);
+  t.throws(() => new addon.PacketIo(2 ** 31), RangeError);
+  const io = new addon.PacketIo(1 << 20);
+  const options = { device: 'lo', start: 0, slotSize: 2048, slots: 16, largeBuffers: 1, vnet: false, bypassQdisc: false, state: new Float64Array(STATES) };
+  t.throws(() => io.openPort({ ...options, start: 100 }), RangeError, 'not on a page');
+  t.throws(() => io.openPort({ ...options, slots: 1024 }), RangeError, 'longer than the region');
+  t.throws(() => io.openPort({ ...options, slotSize: 3000 }), RangeError, 'no power of two');
+  t.throws(() => io.openPort({ ...options, device: 'a-name-of-16-oct' }), TypeError);
+  t.throws(() => io.openPort({ ...options, state: new Float64Array(2) }), RangeError);
+  t.throws(() => io.openPort({ ...options, device: 'no-such-device' }), { code: 'ENODEV' });
+  t.equal(io.receive(3, 0, 64), 0, 'a number that is no port');
+  io.transmit(3, 0, 64);
+  io.release(-1, 64);
+  io.close();
+  t.equal(addon.readInterface('no-such-device'), null);
+  t.end();
+});
+
 // ---- the lab -----------------------------------------------------------------------------------------------------------
 
 interface Bench {
@@ -193,6 +255,8 @@ async function traffic(client: Namespace, ...args: string[]): Promise<Record<str
 }
 
 const ping = (client: Namespace, count: number, octets = 100) => traffic(client, 'ping', '10.77.0.2', '7000', String(count), String(octets));
+/** UDP to a port where nobody listens. */
+const flood = (client: Namespace, count: number, octets: number) => traffic(client, 'flood', '10.77.0.2', '7001', String(count), String(octets));
 const transfer = (client: Namespace, octets: number) => traffic(client, 'send', '10.77.0.2', '7000', String(octets));
 
 function offloads(bench: Bench, state: 'on' | 'off'): void {
@@ -257,6 +321,20 @@ t.test('partial checksums are completed where there is no virtio-net header', { 
   t.ok(stats.partial > 1000, `partial checksums came (${stats.partial})`);
   t.equal(stats.superFrames, 0);
   stop(forwarder);
+});
+
+t.test('jumbo frames', { skip, timeout: 60_000 }, async (t) => {
+  const bench = makeBench();
+  t.teardown(() => bench.lab.destroy());
+  for (const [namespace, device] of [[bench.client, 'c0'], [bench.firewall, 'f0'], [bench.firewall, 'f1'], [bench.server, 's0']] as const) {
+    namespace.ip('link', 'set', 'dev', device, 'mtu', '9000');
+  }
+  offloads(bench, 'off');
+  await startServer(bench.server);
+  const forwarder = await startForwarder(bench.firewall, 'off');
+  t.same(await ping(bench.client, 3, 8972), { sent: 3, received: 3 });
+  t.match(await transfer(bench.client, 5_000_000), { equal: true });
+  t.same((await ask<ForwarderStats>(forwarder, 'stats')).copied, [0, 0], 'slots of 16 KiB hold them');
 });
 
 const payload = (octets: number): string => Buffer.from(Array.from({ length: octets }, (_, i) => (i * 7) & 255)).toString('hex');
@@ -353,6 +431,12 @@ t.test('what goes wrong with an interface is counted and passes', { skip, timeou
   t.equal((await stats()).refused[TX_TOO_BIG]! - before, 2, 'longer than the MTU: refused as too big, one each');
   t.ok(await works(), 'shorter ones pass');
 
+  firewall.run('tc', ['qdisc', 'add', 'dev', 'f1', 'root', 'tbf', 'rate', '8kbit', 'burst', '1540', 'limit', '3000']);
+  await flood(client, 100, 1000);
+  t.ok((await stats()).refused[TX_NO_BUFFER]! > 0, 'a full transmit queue: refused as no buffer');
+  firewall.run('tc', ['qdisc', 'delete', 'dev', 'f1', 'root']);
+  t.ok(await eventually(works, 5000), 'traffic resumes when the queue drains');
+
   const answers = await ask<{ port: number[]; addon: number[] }>(forwarder, 'garbage');
   t.same(answers.port, [...Array<number>(8).fill(TX_ERROR), TX_OK], 'garbage descriptors are refused, the good frame among them passes');
   t.same(answers.addon.slice(0, 1).concat(answers.addon.slice(2, 7)), Array(6).fill(14), 'by the addon too: EFAULT');
@@ -373,10 +457,9 @@ t.test('a ring that is full drops in the kernel, is counted, and drains', { skip
   const forwarder = await startForwarder(bench.firewall, 'auto');
   await ask(forwarder, 'pause', true);
   const before = (await ask<ForwarderStats>(forwarder, 'stats')).received[0]!;
-  const flood = "const u=require('dgram').createSocket('udp4');let n=0;const s=()=>{for(let i=0;i<100;i++)u.send('x',7001,'10.77.0.2');n+=100;n<6000?setImmediate(s):setTimeout(()=>u.close(),500)};s()";
   bench.client.ip('neighbour', 'replace', '10.77.0.2', 'lladdr', colons(SERVER_MAC), 'dev', 'c0');
   bench.server.ip('neighbour', 'replace', '10.77.0.1', 'lladdr', colons(CLIENT_MAC), 'dev', 's0');
-  bench.client.run(process.execPath, ['-e', flood]);
+  t.same(await flood(bench.client, 6000, 1), { sent: 6000 });
   await ask(forwarder, 'pause', false);
   const drops = async (): Promise<number> => (await ask<ForwarderStats>(forwarder, 'stats')).kernelDrops[0]!;
   t.ok(await eventually(async () => (await drops()) === 6000 - 4096, 3000), 'kernel drops are counted');
