@@ -43,7 +43,7 @@ t.test('longest prefix equals a search of all routes', (t) => {
   const route = fc.record({ prefix: addr, mask, nextHop: fc.constant(0), interface: fc.nat(3) })
     .map((r): Route => ({ ...r, prefix: r.prefix & r.mask }));
   const interfaces = Array.from({ length: 4 }, () => ({ enabled: true, addr: 0, bridgeGroup: 0 })) as unknown as InterfacePolicy[];
-  fc.assert(fc.property(fc.array(route, { maxLength: 20 }), fc.array(addr, { minLength: 20 }), (unsorted, dsts) => {
+  fc.assert(fc.property(fc.array(route, { maxLength: 20, size: 'max' }), fc.array(addr, { minLength: 20 }), (unsorted, dsts) => {
     const routes = unsorted.toSorted((a, b) => (b.mask >>> 0) - (a.mask >>> 0));
     const table = compileRoutes(routes, interfaces);
     return dsts.concat(routes.map(({ prefix }) => prefix), routes.map((r) => r.prefix | ~r.mask)).every((dst) => {
@@ -261,7 +261,7 @@ t.test('bijection', (t) => {
     { weight: 1, arbitrary: fc.record({ advance: fc.nat(90_000) }) },
     { weight: 1, arbitrary: fc.record({ release: fc.nat(50) }) },
   );
-  fc.assert(fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
     const { nat, at, wheel } = rig(policy);
     const held: number[] = [];
     for (const s of steps) {
