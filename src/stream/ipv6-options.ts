@@ -49,8 +49,9 @@ function normaliseHeader(region: Region, from: number, to: number, keepsAlert: b
       at++;
       continue;
     }
-    if (at + 2 > to || at + 2 + u8[at + 1]! > to || (type & ACTION) !== 0) return IP6_EXT_ILLEGAL;
+    // A type in the last octet takes the next header's first one for its length and overruns all the same.
     const end = at + 2 + u8[at + 1]!;
+    if (end > to || (type & ACTION) !== 0) return IP6_EXT_ILLEGAL;
     if (!(keepsAlert && type === ROUTER_ALERT)) pad(u8, at, end);
     at = end;
   }

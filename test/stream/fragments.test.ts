@@ -9,23 +9,10 @@ import {
   DST4, LIMITS, SRC4, type Fixture, drain, fragment6, frame4, frame6, isConserved, isEmpty, makeFixture, moved, octetsOfFrame, receive, tcpPayload, transmitAll,
   udpPayload,
 } from './fragment-fixture.ts';
-
-interface Piece {
-  readonly from: number;
-  readonly to: number;
-  readonly more: boolean;
-  /** Other octets than the datagram has there. */
-  readonly forged?: boolean;
-}
+import { FragmentModel, HELD, MERGES, type Piece, payloadOf } from './fragment-model.ts';
 
 const CUTS = [0, 24, 48, 64, 136, 200, 245];
 const WHOLE = udpPayload(245);
-
-function payloadOf(piece: Piece, whole: Uint8Array): Uint8Array {
-  const payload = whole.slice(piece.from, piece.to);
-  if (piece.forged === true) payload[payload.length - 1]! ^= 0x55;
-  return payload;
-}
 
 function pieceFrame(piece: Piece, whole: Uint8Array, id = 7, protocol = 17): Uint8Array {
   return frame4({ id, protocol, offset: piece.from, more: piece.more, payload: payloadOf(piece, whole) });
@@ -43,38 +30,6 @@ function* permutations<T>(items: readonly T[]): Generator<T[]> {
   }
 }
 
-const HELD = 'held';
-const MERGES = 'merged';
-
-/** The rules said slowly: what becomes of the last of these pieces, all of one datagram, nothing timed out. */
-class Model {
-  /** The pieces of the datagram that became whole last, in order. */
-  merged: Piece[] = [];
-  private readonly held: Piece[] = [];
-  private refused = '';
-
-  give(piece: Piece): string {
-    if (this.refused !== '') return this.refused;
-    const copy = this.held.find((other) => other.from === piece.from && other.to === piece.to && other.more === piece.more && other.forged === piece.forged);
-    if (copy !== undefined) return 'ip.frag-dup';
-    const last = this.held.find((other) => !other.more);
-    const clashes =
-      this.held.some((other) => other.from < piece.to && piece.from < other.to) ||
-      (last !== undefined && (!piece.more || piece.to > last.to)) ||
-      (!piece.more && this.held.some((other) => other.to > piece.to));
-    if (clashes) {
-      this.refused = 'ip.frag-overlap';
-      this.held.length = 0;
-      return this.refused;
-    }
-    this.held.push(piece);
-    const total = this.held.find((other) => !other.more)?.to;
-    if (total === undefined || this.held.reduce((sum, other) => sum + other.to - other.from, 0) !== total) return HELD;
-    this.merged = this.held.splice(0).sort((a, b) => a.from - b.from);
-    return MERGES;
-  }
-}
-
 /** Gives one piece to the fixture and says what became of it. */
 function give(x: Fixture, octets: Uint8Array, now = 0): { fate: string; f: number } {
   const f = receive(x, 0, octets);
@@ -86,7 +41,7 @@ function give(x: Fixture, octets: Uint8Array, now = 0): { fate: string; f: numbe
 
 /** Runs one sequence of pieces against the model and says what is different, '' when nothing is. */
 function run(x: Fixture, sequence: readonly Piece[], whole: Uint8Array, id: number, protocol = 17): string {
-  const model = new Model();
+  const model = new FragmentModel();
   for (const piece of sequence) {
     const expected = model.give(piece);
     const { fate, f } = give(x, pieceFrame(piece, whole, id, protocol));
