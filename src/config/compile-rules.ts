@@ -62,7 +62,7 @@ function compileEntry(line: InspectLine, settings: InspectSettings, sessionRow: 
     protocol: protocols[0]!,
     ports: portsOf(line.keyword, context.configuration).map(({ port }) => port),
     inspector,
-    inspectorPolicy: inspector < 0 ? null : inspectorPolicy(line, expanded, context.inspectors[inspector]!, context.configuration),
+    inspectorPolicy: inspector < 0 ? null : inspectorPolicy(line, context.inspectors[inspector]!, context.configuration),
     timeout: milliseconds(expanded.timeout),
     alert: expanded.alert,
     auditTrail: expanded.auditTrail,
@@ -74,13 +74,9 @@ function compileEntry(line: InspectLine, settings: InspectSettings, sessionRow: 
   };
 }
 
-/** The inspector sees the line with the defaults filled in. */
-function inspectorPolicy(
-  line: InspectLine, expanded: Partial<InspectLine>, declaration: InspectorDeclaration, { policyMaps, regexes }: Configuration,
-): InspectorPolicy {
-  const whole: InspectLine = { ...line, ...expanded };
+function inspectorPolicy(line: InspectLine, declaration: InspectorDeclaration, { policyMaps, regexes }: Configuration): InspectorPolicy {
   const map = policyMaps.find(({ name }) => name === line.policy);
-  return declaration.compilePolicy?.(whole, map, regexes) ?? { ...whole };
+  return declaration.compilePolicy?.(line, map, regexes) ?? { ...line };
 }
 
 function javaList(line: InspectLine, lists: readonly CompiledAccessList[]): number {

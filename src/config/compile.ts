@@ -1,10 +1,11 @@
 // Compiles a configuration to the policy that the data plane works by: names to indices, commands' units to
 // milliseconds, what is not configured to its default.
 //
-// Nothing here can fail: what names something that does not exist means what IOS makes of it (an access list that does not
+// Only a policy map can fail (a criterion that is not understood); what names something that does not exist means what IOS makes of it (an access list that does not
 // exist permits everything, a rule that does not exist inspects nothing).
 // Not here: syntax and checks of single lines (commands/), rules (compile-rules.ts), access lists (compile-lists.ts).
 
+import * as smtp from '../inspect/smtp/declare.ts';
 import {
   DEFAULT_STREAM_LIMITS, type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot, type Route,
   type StaticBinding, type StreamLimits, type Thresholds, type Timers, type VirtualReassembly,
@@ -37,9 +38,10 @@ const ARP_TIMEOUT = 14_400;
 const CONNECTED = 0;
 const STATIC = 1;
 
-/** Until an inspector has its own: the lines are its policy. */
-const INSPECTORS: readonly InspectorDeclaration[] = [{ keywords: ['smtp', 'esmtp'], ports: [25] }];
+/** In the order of inspect/registry.ts. */
+const INSPECTORS: readonly InspectorDeclaration[] = [{ ...smtp.declaration, compilePolicy: smtp.compilePolicy }];
 
+/** Throws an Error that names the line of a policy map that is not understood. */
 export function compilePolicy(configuration: Configuration, options: CompileOptions): PolicySnapshot {
   const { previous, inspectors = INSPECTORS } = options;
   const settings = expandDefaults(configuration);

@@ -1,8 +1,12 @@
 // The compilation of whole configurations: defaults, names, indices, and what a new policy keeps of the former.
 
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { compilePolicy } from '../../src/config/compile.ts';
 import { type Configuration, emptyConfiguration } from '../../src/config/model.ts';
+import { parseConfiguration } from '../../src/config/parse.ts';
 import { compileAccessList } from '../../src/policy/access-list-compile.ts';
 import { DEFAULT_STREAM_LIMITS, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE, type PolicySnapshot } from '../../src/policy/snapshot.ts';
 
@@ -10,6 +14,16 @@ function ip(text: string): number {
   return text.split('.').reduce((addr, octet) => (addr << 8) | Number(octet), 0);
 }
 
+/** The root of the repository, above wherever the compiled test lies. */
+function root(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  const isRoot = (path: string): boolean =>
+    existsSync(join(path, 'package.json')) && JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')).name === 'postern';
+  while (!isRoot(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}
+
+const RULES = join(root(), 'rules', '3640.cfg');
 const SLASH_24 = ip('255.255.255.0');
 type Line = Configuration['rules'][number]['lines'][number];
 type Entry = Exclude<Configuration['accessLists'][number]['items'][number], { remark: string }>;
@@ -78,12 +92,29 @@ t.test('the reference configuration', (t) => {
     [['tcp', 3_600_000, 0, -1], ['udp', 30_000, 0, -1], ['ftp', 3_600_000, 0, -1], ['http', 3_600_000, 0, -1], ['icmp', 10_000, 0, -1]],
     [['smtp', 3_600_000, 20_000_000, 0]],
   ]);
-  t.match(policy.rules[1]!.entries[0]!.inspectorPolicy, { keyword: 'smtp', maxData: 20_000_000, alert: true, auditTrail: false });
+  t.match(policy.rules[1]!.entries[0]!.inspectorPolicy, { esmtp: false });
   t.strictSame(policy.stream, DEFAULT_STREAM_LIMITS);
   t.equal(policy.maxSessions, 100_000);
   t.equal(policy.nat.tcpTimeout, 86_400_000);
   t.strictSame(policy.routes.map(({ mask, interface: port }) => [mask, port]), [[SLASH_24, 0], [SLASH_24, 2], [0, -1]]);
   t.strictSame(structuredClone(policy), policy, 'plain data: it crosses to the worker');
+  t.end();
+});
+
+t.test('the reference file compiles to the same as its lines made by hand', { skip: !existsSync(RULES) && 'no rules/3640.cfg' }, (t) => {
+  const { configuration, rejected } = parseConfiguration(readFileSync(RULES, 'latin1'));
+  t.strictSame(rejected, []);
+  const parsed = compile(configuration);
+  const made = compile(reference());
+  t.strictSame(parsed.interfaces, made.interfaces);
+  t.strictSame(parsed.rules, made.rules);
+  t.strictSame(parsed.routes, made.routes);
+  t.strictSame(parsed.forwarding, made.forwarding);
+  t.strictSame(parsed.accessLists[0]!.rules, made.accessLists[0]!.rules);
+  t.strictSame(parsed.accessLists[0]!.blocks, made.accessLists[0]!.blocks);
+  t.strictSame(parsed.thresholds, made.thresholds);
+  t.strictSame(parsed.nat.statics[0], made.nat.statics[0]);
+  t.equal(parsed.nat.statics.length, 2);
   t.end();
 });
 
