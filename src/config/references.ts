@@ -11,6 +11,7 @@ export function warningsFor(configuration: Configuration): string[] {
     ...missing('policy-map', policyUses(configuration), configuration.policyMaps),
     ...missing('NAT pool', poolUses(configuration), configuration.pools),
     ...thresholdWarnings(configuration),
+    ...timeRangeWarnings(configuration),
   ];
 }
 
@@ -55,4 +56,10 @@ function thresholdWarnings({ inspect }: Configuration): string[] {
   return pairs
     .filter(([, high = DEFAULT_HIGH, low = DEFAULT_LOW]) => low > high)
     .map(([name, high = DEFAULT_HIGH, low = DEFAULT_LOW]) => `% ip inspect ${name}: low ${low} is above high ${high}`);
+}
+
+function timeRangeWarnings({ accessLists }: Configuration): string[] {
+  return accessLists
+    .filter((list) => list.items.some((item) => 'text' in item && item.text.includes(' time-range ')))
+    .map((list) => `% access list ${list.name}: time-range has no effect, its entries are always active`);
 }

@@ -5,14 +5,15 @@
 import { compileFamily, type Command, type Refusal } from '../command.ts';
 import type { Args } from '../language/args.ts';
 import { number, oneOf, word } from '../language/arguments.ts';
+import { PORT_MAP } from '../../policy/port-map.ts';
 import type { Configuration, InspectLine, InspectRuleConfig } from '../model.ts';
 
 const MAX_NAME = 16;
 const MOST = 2_147_483_647;
 const MOST_SECONDS = 2_147_483;
 
-/** Protocols that take no keywords of their own, with their help. */
-const PLAIN_PROTOCOLS: Readonly<Record<string, string>> = {
+/** Help texts of protocols that take no keywords of their own; the others of the port map get a plain one. */
+const PROTOCOL_HELP: Readonly<Record<string, string>> = {
   cuseeme: 'CUSeeMe Protocol',
   dns: 'Domain Name Server',
   ftp: 'File Transfer Protocol',
@@ -33,6 +34,14 @@ const PLAIN_PROTOCOLS: Readonly<Record<string, string>> = {
   tftp: 'TFTP Protocol',
   vdolive: 'VDOLive Protocol',
 };
+
+const OWN_SYNTAX = ['tcp', 'udp', 'icmp', 'h323', 'smtp', 'esmtp', 'imap', 'pop3', 'http', 'rpc'];
+
+const PLAIN_PROTOCOLS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(PORT_MAP)
+    .filter((keyword) => !OWN_SYNTAX.includes(keyword))
+    .map((keyword) => [keyword, PROTOCOL_HELP[keyword] ?? `${keyword} Protocol`]),
+);
 
 const ROUTER_PROTOCOLS = { h323: 'H.323 Protocol', icmp: 'ICMP Protocol', tcp: 'Transmission Control Protocol', udp: 'User Datagram Protocol' };
 const MAIL_PROTOCOLS = { esmtp: 'Extended SMTP', smtp: 'Simple Mail Transfer Protocol' };
@@ -115,7 +124,7 @@ function ruleCommands(): Command<Configuration>[] {
     `fragment [maximum FRAGMENTS || timeout FRAGMENT_TIMEOUT]`,
   ];
   return [
-    ...lines.map((line): Command<Configuration> => ({ syntax: `${head} ${line}`, set: setLine, no: `ip inspect name NAME ${line}`, unset: removeLine })),
+    ...lines.map((line): Command<Configuration> => ({ syntax: `${head} ${line}`, set: setLine, no: `${head} ${line}`, unset: removeLine })),
     { no: 'ip inspect name NAME', unset: (configuration, args) => void (configuration.rules = configuration.rules.filter((rule) => rule.name !== nameOf(args))) },
   ];
 }

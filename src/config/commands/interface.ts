@@ -164,17 +164,24 @@ export const interfaceMode = mode<InterfaceConfig>(
         unset: (target) => void delete target.macAddress,
       },
       {
-        syntax: 'bridge-group GROUP [input-type-list TYPE_LIST]',
-        set(target, args) {
-          target.bridgeGroup = args.number('GROUP');
-          if (args.has('TYPE_LIST')) target.bridgeInputTypeList = args.number('TYPE_LIST');
-        },
-        no: 'bridge-group GROUP [input-type-list [TYPE_LIST]]',
+        syntax: 'bridge-group GROUP',
+        set: (target, args) => void (target.bridgeGroup = args.number('GROUP')),
+        no: 'bridge-group GROUP',
         unset(target, args) {
           if (target.bridgeGroup !== args.number('GROUP')) return;
+          delete target.bridgeGroup;
           delete target.bridgeInputTypeList;
-          if (!args.has('input-type-list')) delete target.bridgeGroup;
         },
+      },
+      {
+        syntax: 'bridge-group GROUP input-type-list TYPE_LIST',
+        set(target, args) {
+          if (target.bridgeGroup !== args.number('GROUP')) return `% ${target.name} is not in bridge group ${args.number('GROUP')}`;
+          target.bridgeInputTypeList = args.number('TYPE_LIST');
+          return undefined;
+        },
+        no: 'bridge-group GROUP input-type-list [TYPE_LIST]',
+        unset: (target) => void delete target.bridgeInputTypeList,
       },
       {
         syntax: 'description TEXT',

@@ -65,7 +65,7 @@ export function mac(help: string): ArgumentType {
 
 /** Any one word; case is kept. */
 export function word(help: string): ArgumentType {
-  return oneWord('WORD', help, (text) => (text === '' ? undefined : { value: text, text }), true);
+  return oneWord('WORD', help, (text) => (/^[^\s"]+$/.test(text) ? { value: text, text } : undefined), true);
 }
 
 /** A word of a certain form, with a label of its own. */

@@ -1,7 +1,8 @@
 // Matches the words of a line against a set of commands, one word after the other over all of them at once.
 //
 // A keyword may be cut to any prefix that no other keyword possible at that place shares; case does not matter.  Written
-// in full it wins over everything else.
+// in full it wins over cut ones.  Where a name of one's own choosing may stand as well, keywords count only in full, and
+// a name that is spelt like one (`ip access-group in in`) is told apart by the words behind it.
 
 import { Args } from './args.ts';
 import type { LexedLine } from './lexer.ts';
@@ -71,9 +72,11 @@ function takeWord<C>(lexed: LexedLine, at: number, threads: readonly Thread<C>[]
   const candidates = threads.flatMap((thread) => expand(thread.rest).steps.map((step): Candidate<C> => ({ thread, step })));
   const word = token.quoted ? undefined : token.text.toLowerCase();
   const keywords = keywordsFor(word, candidates);
-  if (keywords.exact.length > 0) return { threads: keywords.exact, words: 1 };
-
   const readings = readArguments(lexed, at, candidates);
+  if (keywords.exact.length > 0) {
+    const names = readings.filter((reading) => reading.argument.free && reading.reading.words === 1);
+    return { threads: [...keywords.exact, ...names.map((reading) => reading.thread)], words: 1 };
+  }
   const free = readings.some((reading) => reading.argument.free);
   if (!free && keywords.words.size === 1) return { threads: keywords.prefixed, words: 1 };
   if (readings.length > 0) return longestReadings(readings);
