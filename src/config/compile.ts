@@ -1,8 +1,8 @@
 // Compiles a configuration to the policy that the data plane works by: names to indices, commands' units to
 // milliseconds, what is not configured to its default.
 //
-// Only a policy map can fail (a criterion that is not understood); what names something that does not exist means what IOS makes of it (an access list that does not
-// exist permits everything, a rule that does not exist inspects nothing).
+// Only a policy map can fail (a criterion that is not understood); what names something that does not exist means what
+// IOS makes of it (an access list that does not exist permits everything, a rule that does not exist inspects nothing).
 // Not here: syntax and checks of single lines (commands/), rules (compile-rules.ts), access lists (compile-lists.ts).
 
 import * as smtp from '../inspect/smtp/declare.ts';

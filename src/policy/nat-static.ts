@@ -39,7 +39,7 @@ class TupleIndex {
   }
 }
 
-/** `clear`ed when it stands for a whole address. */
+/** Protocol and port in one word; 0: the whole address. */
 function portWord(protocol: number, port: number): number {
   return (protocol << 16) | port;
 }

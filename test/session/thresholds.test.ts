@@ -205,6 +205,21 @@ t.test('per host with block-time: all go, new requests are refused until the blo
   t.end();
 });
 
+t.test('more blocked hosts than are remembered: the oldest block ends early', (t) => {
+  const firewall = new Firewall({ hostLimit: 1, hostBlockTime: 60_000, maxIncompleteHigh: UNLIMITED, oneMinuteHigh: UNLIMITED }, 16);
+  for (let host = 1; host <= 4_100; host++) {
+    firewall.open(host);
+    if (firewall.open(host) !== -SESSION_BLOCKED_HOST) t.fail(`host ${host}`);
+    firewall.log();
+  }
+  t.equal(firewall.halfOpen, 0);
+  t.ok(firewall.open(1) >= 0, 'forgotten');
+  t.equal(firewall.open(4_100), -SESSION_BLOCKED_HOST);
+  firewall.advance(60_000);
+  t.ok(firewall.open(4_100) >= 0);
+  t.end();
+});
+
 t.test('a full table: half-open sessions go first, established ones never', (t) => {
   const firewall = new Firewall({}, 3);
   const sessions = [firewall.open(1), firewall.open(2), firewall.open(3)];
