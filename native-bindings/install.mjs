@@ -17,7 +17,9 @@ const stampFile = join(here, 'build', 'stamp');
 /** Digest of all that the build depends on. */
 function stamp() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${process.versions.modules}`);
-  const sources = readdirSync(join(here, 'src')).sort().map((name) => join('src', name));
+  const sources = readdirSync(join(here, 'src'))
+    .sort()
+    .map((name) => join('src', name));
   for (const name of ['binding.gyp', 'install.mjs', ...sources]) hash.update(name).update(readFileSync(join(here, name)));
   return hash.digest('hex');
 }
@@ -70,7 +72,9 @@ function buildWithNodeGyp(headers) {
 }
 
 function buildWithCompiler(headers, cc) {
-  const sources = readdirSync(join(here, 'src')).filter((name) => name.endsWith('.c')).map((name) => join('src', name));
+  const sources = readdirSync(join(here, 'src'))
+    .filter((name) => name.endsWith('.c'))
+    .map((name) => join('src', name));
   mkdirSync(dirname(addon), { recursive: true });
   const flags = ['-std=c11', '-O2', '-Wall', '-fPIC', '-shared', '-fvisibility=hidden', '-DNAPI_VERSION=8'];
   return attempt(cc, [...flags, `-I${join(headers, 'include', 'node')}`, '-o', addon, ...sources]);

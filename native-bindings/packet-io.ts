@@ -128,7 +128,9 @@ export const FEATURE_CHANGEABLE = 2;
 
 export interface PacketIoModule {
   /** `octets`: size of the region, below 2 GiB; memory is used when it is touched. */
-  readonly PacketIo: new (octets: number) => PacketIo;
+  readonly PacketIo: new (
+    octets: number,
+  ) => PacketIo;
   /** Ends a wait() in another thread; `handle` is wakeHandle() of a PacketIo that is not closed. */
   wake(handle: number): number;
   /** Monotonic time in microseconds, low 32 bits as int32; compare by (a - b) | 0. */

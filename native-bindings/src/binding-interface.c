@@ -35,14 +35,19 @@ static int bits_set(const uint8_t *octets, int count) {
   return bits;
 }
 
-/** "192.0.2.1/24" or "" for another family. */
+static const void *octets_of(const struct sockaddr *address) {
+  if (address->sa_family == AF_INET6) return &((const struct sockaddr_in6 *)address)->sin6_addr;
+  return &((const struct sockaddr_in *)address)->sin_addr;
+}
+
+/** "192.0.2.1/24" */
 static void write_address(const struct ifaddrs *entry, char *out, size_t room) {
   char text[INET6_ADDRSTRLEN];
-  bool six = entry->ifa_addr->sa_family == AF_INET6;
-  const void *address = six ? (const void *)&((struct sockaddr_in6 *)entry->ifa_addr)->sin6_addr : (const void *)&((struct sockaddr_in *)entry->ifa_addr)->sin_addr;
-  const void *mask = six ? (const void *)&((struct sockaddr_in6 *)entry->ifa_netmask)->sin6_addr : (const void *)&((struct sockaddr_in *)entry->ifa_netmask)->sin_addr;
-  inet_ntop(entry->ifa_addr->sa_family, address, text, sizeof text);
-  snprintf(out, room, "%s/%d", text, bits_set(mask, six ? 16 : 4));
+  int family = entry->ifa_addr->sa_family;
+  // The mask of an IPv4 entry may come without a family.
+  entry->ifa_netmask->sa_family = (sa_family_t)family;
+  inet_ntop(family, octets_of(entry->ifa_addr), text, sizeof text);
+  snprintf(out, room, "%s/%d", text, bits_set(octets_of(entry->ifa_netmask), family == AF_INET6 ? 16 : 4));
 }
 
 static void put_addresses(napi_env env, napi_value object, const char *ifname) {

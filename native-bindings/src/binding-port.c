@@ -23,7 +23,8 @@ static bool bind_columns(napi_env env, struct holder *holder, napi_value object,
     napi_typedarray_type type;
     size_t rows;
     void *data;
-    if (napi_get_typedarray_info(env, array, &type, &rows, &data, NULL, NULL) != napi_ok || type != napi_int32_array) return false;
+    if (napi_get_typedarray_info(env, array, &type, &rows, &data, NULL, NULL) != napi_ok) return false;
+    if (type != napi_int32_array) return false;
     keep(env, &holder->columns[i], array);
     holder->io.columns[i].data = data;
     if (rows < fewest) fewest = rows;
@@ -36,7 +37,8 @@ static bool bind_columns(napi_env env, struct holder *holder, napi_value object,
 napi_value method_bind(napi_env env, napi_callback_info info) {
   napi_value a[4];
   struct holder *holder = self(env, info, a);
-  if (holder != NULL && bind_columns(env, holder, a[0], RX_OFFSET, TX_OFFSET) && bind_columns(env, holder, a[1], TX_OFFSET, COLUMNS)) return NULL;
+  bool done = holder != NULL && bind_columns(env, holder, a[0], RX_OFFSET, TX_OFFSET) && bind_columns(env, holder, a[1], TX_OFFSET, COLUMNS);
+  if (done) return NULL;
   napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "columns are Int32Arrays");
   return NULL;
 }
@@ -49,7 +51,8 @@ static bool read_shape(napi_env env, struct holder *holder, napi_value options, 
   int64_t slot_size = integer(env, property(env, options, "slotSize"));
   int64_t slots = integer(env, property(env, options, "slots"));
   int64_t large = integer(env, property(env, options, "largeBuffers"));
-  if (start < 0 || start % PAGE != 0 || !power_of_two(slot_size) || !power_of_two(slots) || slot_size < 1024 || slot_size > 65536) return false;
+  if (start < 0 || start % PAGE != 0) return false;
+  if (!power_of_two(slot_size) || slot_size < 1024 || slot_size > 65536 || !power_of_two(slots)) return false;
   if (slots * slot_size < PAGE || large < 0 || large > 4096) return false;
   if (start + slots * slot_size + large * LARGE_BUFFER > (int64_t)holder->io.octets) return false;
   port->ring = holder->io.memory + start;

@@ -4,7 +4,15 @@
 
 import type { Command } from 'commander';
 import { type InterfaceFacts, loadPacketIo, type PacketIoModule } from '../../native-bindings/packet-io.ts';
-import { activeOffloads, interfaceProblems, isSoft, leftOvers, type Problem, privilegeProblem, restoreAll } from '../port/interface-settings.ts';
+import {
+  activeOffloads,
+  interfaceProblems,
+  isSoft,
+  leftOvers,
+  type Problem,
+  privilegeProblem,
+  restoreAll,
+} from '../port/interface-settings.ts';
 
 const IFF_UP = 1;
 const IFF_RUNNING = 64;

@@ -7,9 +7,25 @@
 
 import { constants } from 'node:os';
 import {
-  LARGE_BUFFER, type PacketIo, type PacketIoModule, type ReceivedColumns, type SentColumns, SLOT_HEADROOM, STATE_CARRIER_LOST,
-  STATE_COPIED, STATE_GARBLED, STATE_KERNEL_DROPS, STATE_REOPENED, STATE_RESYNCED, STATE_UP, STATES, STATUS_CHECKSUM_NOT_READY,
-  STATUS_VLAN_VALID, TX_BATCH, VNET_HEADER, WAIT_READABLE,
+  LARGE_BUFFER,
+  type PacketIo,
+  type PacketIoModule,
+  type ReceivedColumns,
+  type SentColumns,
+  SLOT_HEADROOM,
+  STATE_CARRIER_LOST,
+  STATE_COPIED,
+  STATE_GARBLED,
+  STATE_KERNEL_DROPS,
+  STATE_REOPENED,
+  STATE_RESYNCED,
+  STATE_UP,
+  STATES,
+  STATUS_CHECKSUM_NOT_READY,
+  STATUS_VLAN_VALID,
+  TX_BATCH,
+  VNET_HEADER,
+  WAIT_READABLE,
 } from '../../native-bindings/packet-io.ts';
 import { BATCH, GSO, PARTIAL_CHECKSUM, TRUNCATED } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
@@ -136,8 +152,14 @@ export class AfPacketPort implements Port {
     this.vnet = options.vnet;
     this.before = options.vnet ? VNET_HEADER : 0;
     this.number = sockets.io.openPort({
-      device: options.device, start, slotSize: size, slots: ring / size, largeBuffers: LARGE_BUFFERS,
-      vnet: options.vnet, bypassQdisc: options.bypassQdisc, state: this.state,
+      device: options.device,
+      start,
+      slotSize: size,
+      slots: ring / size,
+      largeBuffers: LARGE_BUFFERS,
+      vnet: options.vnet,
+      bypassQdisc: options.bypassQdisc,
+      state: this.state,
     });
     this.description = { name: options.name, device: options.device, mtu, offload: options.vnet, mac: parseMac(facts?.mac ?? '') };
   }

@@ -81,15 +81,20 @@ export function privilegeProblem(): Problem | null {
 /** All that keeps `run` from using the interface, most basic first. */
 export function interfaceProblems(device: string, facts: InterfaceFacts | null): Problem[] {
   if (facts === null) return [{ what: `no interface ${device} in this network namespace`, mend: 'ip link show (lists those there are)' }];
+  if (facts.linkType !== ETHERNET)
+    return [{ what: `${device} is not an Ethernet interface`, mend: 'ip -details link show (choose another)' }];
   const problems: Problem[] = [];
-  if (facts.linkType !== ETHERNET) problems.push({ what: `${device} is not an Ethernet interface`, mend: 'ip -details link show (choose another)' });
   // Link-local IPv6 addresses go by themselves when IPv6 is switched off.
   const addresses = facts.addresses.filter((address) => !address.startsWith('fe80:'));
   if (addresses.length > 0) {
-    problems.push({ what: `${device} has the address ${addresses.join(', ')}, so the kernel would answer beside us`, mend: `ip address flush dev ${device}` });
+    problems.push({
+      what: `${device} has the address ${addresses.join(', ')}, so the kernel would answer beside us`,
+      mend: `ip address flush dev ${device}`,
+    });
   }
   if (facts.master !== '') problems.push({ what: `${device} belongs to ${facts.master}`, mend: `ip link set dev ${device} nomaster` });
-  if (facts.xdp !== 0) problems.push({ what: `${device} carries an XDP program, which takes frames before us`, mend: `ip link set dev ${device} xdp off` });
+  if (facts.xdp !== 0)
+    problems.push({ what: `${device} carries an XDP program, which takes frames before us`, mend: `ip link set dev ${device} xdp off` });
   return problems;
 }
 
@@ -169,8 +174,12 @@ function readOriginal(addon: PacketIoModule, device: string): Original {
     if ((bits & FEATURE_CHANGEABLE) !== 0) features[name] = (bits & FEATURE_ACTIVE) !== 0;
   }
   return {
-    device, namespace: namespaceOf('self') ?? '', pid: process.pid, started: startTime(process.pid),
-    disableIpv6: readIpv6Switch(device), features,
+    device,
+    namespace: namespaceOf('self') ?? '',
+    pid: process.pid,
+    started: startTime(process.pid),
+    disableIpv6: readIpv6Switch(device),
+    features,
   };
 }
 
@@ -241,7 +250,8 @@ function checkAll(addon: PacketIoModule, devices: readonly string[]): InterfaceF
   const twice = devices.find((device, i) => devices.indexOf(device) !== i);
   if (twice !== undefined) throw new PortRefused({ what: `${twice} is named twice`, mend: '--port with two different interfaces' });
   const inUse = leftOvers().find((record) => record.inUse && devices.includes(record.device));
-  if (inUse !== undefined) throw new PortRefused({ what: `${inUse.device} is in use by another postern`, mend: `stop it, or remove ${inUse.path}` });
+  if (inUse !== undefined)
+    throw new PortRefused({ what: `${inUse.device} is in use by another postern`, mend: `stop it, or remove ${inUse.path}` });
   return devices.map((device) => {
     const facts = addon.readInterface(device);
     refuseFirst(interfaceProblems(device, facts));
@@ -259,7 +269,13 @@ function disableIpv6(device: string, warnings: string[]): void {
 }
 
 /** Whether the sockets need the virtio-net header; switches offloads off where they do not. */
-function settleOffloads(addon: PacketIoModule, devices: readonly string[], facts: readonly InterfaceFacts[], mode: VnetMode, warnings: string[]): boolean {
+function settleOffloads(
+  addon: PacketIoModule,
+  devices: readonly string[],
+  facts: readonly InterfaceFacts[],
+  mode: VnetMode,
+  warnings: string[],
+): boolean {
   if (mode === 'on' || (mode === 'auto' && facts.some(isSoft))) return true;
   const stubborn = devices.filter((device) => !switchOffloadsOff(addon, device));
   if (mode === 'auto') return stubborn.length > 0;

@@ -99,7 +99,11 @@ function stats(): ForwarderStats {
     return counters[PORTS + counter]!;
   };
   return {
-    received, transmitted, refused, superFrames, partial,
+    received,
+    transmitted,
+    refused,
+    superFrames,
+    partial,
     copied: ports.map((port) => port.copied),
     up: ports.map((port) => port.isUp()),
     carrierLost: ports.map((port) => read(port, PORT_CARRIER_LOST)),
@@ -113,7 +117,16 @@ function stats(): ForwarderStats {
 /** Descriptors that a fault in the path could make, among them one good frame; the port's and the addon's answers. */
 function garbage(): { port: number[]; addon: number[] } {
   const end = region.u8.length;
-  const rows = [[-1, 60], [0, 60], [end - 8, 60], [200, -1], [200, 0x7fffffff], [0x7fffffff, 0x7fffffff], [-0x80000000, 60], [200, 0]];
+  const rows = [
+    [-1, 60],
+    [0, 60],
+    [end - 8, 60],
+    [200, -1],
+    [200, 0x7fffffff],
+    [0x7fffffff, 0x7fffffff],
+    [-0x80000000, 60],
+    [200, 0],
+  ];
   const good = frames.allocate(60);
   frames.length[good] = 60;
   region.view.setUint16(frames.offset[good]! + 12, 0x88b5);

@@ -76,7 +76,10 @@ async function flood(address: string, port: number, count: number, octets: numbe
   const udp = createSocket('udp4');
   const data = Buffer.alloc(octets);
   for (let sent = 0; sent < count; sent += 100) {
-    const burst = Array.from({ length: Math.min(100, count - sent) }, () => new Promise((resolve) => udp.send(data, port, address, resolve)));
+    const burst = Array.from(
+      { length: Math.min(100, count - sent) },
+      () => new Promise((resolve) => udp.send(data, port, address, resolve)),
+    );
     await Promise.all(burst);
   }
   udp.close();
