@@ -50,7 +50,12 @@ export function register(program: Command): void {
     .command('check')
     .description('parse a configuration without running it')
     .argument('<config>', 'configuration file')
-    .option('--exec <show>', "a display to print, for instance 'show running-config'; may be repeated", (line: string, lines: string[]) => [...lines, line], [])
+    .option(
+      '--exec <show>',
+      "a display to print, for instance 'show running-config'; may be repeated",
+      (line: string, lines: string[]) => [...lines, line],
+      [],
+    )
     .action((file: string, options: { exec: string[] }) => {
       process.exitCode = check(file, options.exec, program.version() ?? 'unknown');
     });

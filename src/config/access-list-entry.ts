@@ -3,7 +3,17 @@
 // Not here: the lists that entries stand in (commands/access-list.ts).  `dynamic`, `reflect`, `option` and `ttl` are rejected.
 
 import {
-  DSCPS, ICMP_MESSAGES, icmpOf, icmpText, nameOf, PRECEDENCES, PROTOCOLS, TCP_FLAGS, TCP_PORTS, TYPES_OF_SERVICE, UDP_PORTS,
+  DSCPS,
+  ICMP_MESSAGES,
+  icmpOf,
+  icmpText,
+  nameOf,
+  PRECEDENCES,
+  PROTOCOLS,
+  TCP_FLAGS,
+  TCP_PORTS,
+  TYPES_OF_SERVICE,
+  UDP_PORTS,
 } from './access-list-names.ts';
 import type { Args } from './language/args.ts';
 import { formatAddress } from './language/address.ts';
@@ -19,7 +29,8 @@ const MAX_PORT = 65_535;
 const MAX_PORTS = 10;
 
 const endpoint = (side: string): string => `{${side}_ANY | host ${side}_HOST | ${side}_ADDR ${side}_WILD}`;
-const ports = (side: string, port: string): string => `[${side}_LIST ${side}_${port}... | ${side}_ONE ${side}_${port} | range ${side}_${port} ${side}_${port}]`;
+const ports = (side: string, port: string): string =>
+  `[${side}_LIST ${side}_${port}... | ${side}_ONE ${side}_${port} | range ${side}_${port} ${side}_${port}]`;
 
 const COMMON = 'precedence PRECEDENCE || tos TOS || dscp DSCP || fragments || time-range TIME_RANGE || {log | log-input}';
 const FLAGS = 'established || ack || fin || psh || rst || syn || urg || match-any SIGNED... || match-all SIGNED...';
@@ -40,8 +51,14 @@ const helpFor = (names: Readonly<Record<string, number>>, help: (name: string) =
 
 const named = (names: Readonly<Record<string, number>>, help: (name: string) => string): ArgumentType => oneOf(helpFor(names, help), names);
 
-const tcpPort = either(number(0, MAX_PORT, 'Port number'), named(TCP_PORTS, (name) => `${name} (${TCP_PORTS[name]})`));
-const udpPort = either(number(0, MAX_PORT, 'Port number'), named(UDP_PORTS, (name) => `${name} (${UDP_PORTS[name]})`));
+const tcpPort = either(
+  number(0, MAX_PORT, 'Port number'),
+  named(TCP_PORTS, (name) => `${name} (${TCP_PORTS[name]})`),
+);
+const udpPort = either(
+  number(0, MAX_PORT, 'Port number'),
+  named(UDP_PORTS, (name) => `${name} (${UDP_PORTS[name]})`),
+);
 
 const { tcp: _tcp, udp: _udp, icmp: _icmp, ...OTHER_PROTOCOLS } = PROTOCOLS;
 
@@ -62,14 +79,26 @@ export const ENTRY_ARGUMENTS: Readonly<Record<string, ArgumentType>> = {
   ACTION: oneOf({ deny: 'Specify packets to reject', permit: 'Specify packets to forward' }),
   ...endpointArguments('SRC', 'source'),
   ...endpointArguments('DST', 'destination'),
-  PROTOCOL: either(number(0, 255, 'An IP protocol number'), named(OTHER_PROTOCOLS, (name) => `IP protocol ${name}`)),
+  PROTOCOL: either(
+    number(0, 255, 'An IP protocol number'),
+    named(OTHER_PROTOCOLS, (name) => `IP protocol ${name}`),
+  ),
   MESSAGE: named(ICMP_MESSAGES, (name) => name.replaceAll('-', ' ')),
   ICMP_TYPE: number(0, 255, 'ICMP message type'),
   ICMP_CODE: number(0, 254, 'ICMP message code'),
   SIGNED: wordLike('{+|-}FLAG', /^[+-](ack|fin|psh|rst|syn|urg)$/i, 'Flag that must be set (+) or clear (-)'),
-  PRECEDENCE: either(number(0, 7, 'Precedence value'), named(PRECEDENCES, (name) => `Match packets with ${name} precedence`)),
-  TOS: either(number(0, 15, 'Type of service value'), named(TYPES_OF_SERVICE, (name) => `Match packets with ${name} TOS`)),
-  DSCP: either(number(0, 63, 'Differentiated services codepoint value'), named(DSCPS, (name) => `Match packets with ${name} dscp`)),
+  PRECEDENCE: either(
+    number(0, 7, 'Precedence value'),
+    named(PRECEDENCES, (name) => `Match packets with ${name} precedence`),
+  ),
+  TOS: either(
+    number(0, 15, 'Type of service value'),
+    named(TYPES_OF_SERVICE, (name) => `Match packets with ${name} TOS`),
+  ),
+  DSCP: either(
+    number(0, 63, 'Differentiated services codepoint value'),
+    named(DSCPS, (name) => `Match packets with ${name} dscp`),
+  ),
   TIME_RANGE: word('Name of the time-range'),
 };
 
@@ -226,8 +255,10 @@ export function readExtended(args: Args, sequence: number): ConfiguredEntry | st
   const text = [
     actionText(args),
     nameOf(PROTOCOLS, protocol),
-    endpointText(src), portsText(srcPorts, protocol),
-    endpointText(dst), portsText(dstPorts, protocol),
+    endpointText(src),
+    portsText(srcPorts, protocol),
+    endpointText(dst),
+    portsText(dstPorts, protocol),
     icmp.type === ANY ? '' : icmpText(icmp.type, icmp.code),
     args.has('established') ? 'established' : '',
     flags.text,
@@ -237,14 +268,24 @@ export function readExtended(args: Args, sequence: number): ConfiguredEntry | st
     sequence,
     permit: args.text('ACTION') === 'permit',
     protocol,
-    src: src.addr, srcWildcard: src.wildcard, dst: dst.addr, dstWildcard: dst.wildcard,
-    srcPorts: srcPorts.ranges, dstPorts: dstPorts.ranges,
-    icmpType: icmp.type, icmpCode: icmp.code,
+    src: src.addr,
+    srcWildcard: src.wildcard,
+    dst: dst.addr,
+    dstWildcard: dst.wildcard,
+    srcPorts: srcPorts.ranges,
+    dstPorts: dstPorts.ranges,
+    icmpType: icmp.type,
+    icmpCode: icmp.code,
     established: args.has('established'),
-    flagsSet: flags.set, flagsClear: flags.clear, flagsAny: flags.any,
+    flagsSet: flags.set,
+    flagsClear: flags.clear,
+    flagsAny: flags.any,
     fragments: args.has('fragments'),
-    dscp: args.maybeNumber('DSCP') ?? ANY, precedence: args.maybeNumber('PRECEDENCE') ?? ANY, tos: args.maybeNumber('TOS') ?? ANY,
-    log: args.has('log') || args.has('log-input'), logInput: args.has('log-input'),
+    dscp: args.maybeNumber('DSCP') ?? ANY,
+    precedence: args.maybeNumber('PRECEDENCE') ?? ANY,
+    tos: args.maybeNumber('TOS') ?? ANY,
+    log: args.has('log') || args.has('log-input'),
+    logInput: args.has('log-input'),
     text: text.filter(Boolean).join(' '),
   };
 }
@@ -270,14 +311,24 @@ export function readStandard(args: Args, sequence: number): ConfiguredEntry {
     sequence,
     permit: args.text('ACTION') === 'permit',
     protocol: ANY,
-    src: src.addr, srcWildcard: src.wildcard, dst: 0, dstWildcard: -1,
-    srcPorts: [], dstPorts: [],
-    icmpType: ANY, icmpCode: ANY,
+    src: src.addr,
+    srcWildcard: src.wildcard,
+    dst: 0,
+    dstWildcard: -1,
+    srcPorts: [],
+    dstPorts: [],
+    icmpType: ANY,
+    icmpCode: ANY,
     established: false,
-    flagsSet: 0, flagsClear: 0, flagsAny: false,
+    flagsSet: 0,
+    flagsClear: 0,
+    flagsAny: false,
     fragments: false,
-    dscp: ANY, precedence: ANY, tos: ANY,
-    log: args.has('log'), logInput: false,
+    dscp: ANY,
+    precedence: ANY,
+    tos: ANY,
+    log: args.has('log'),
+    logInput: false,
     text: [actionText(args), where, args.has('log') ? 'log' : ''].filter(Boolean).join(' '),
   };
 }

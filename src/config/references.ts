@@ -26,7 +26,10 @@ function missing(what: string, uses: readonly Use[], defined: readonly { readonl
 
 function accessListUses({ interfaces, dynamics, rules, portMaps }: Configuration): Use[] {
   return [
-    ...interfaces.flatMap((port): Use[] => [[port.accessGroupIn, port.name], [port.accessGroupOut, port.name]]),
+    ...interfaces.flatMap((port): Use[] => [
+      [port.accessGroupIn, port.name],
+      [port.accessGroupOut, port.name],
+    ]),
     ...dynamics.map((entry): Use => [entry.list, 'ip nat inside source list']),
     ...rules.flatMap((rule) => rule.lines.map((line): Use => [line.javaList, `ip inspect name ${rule.name}`])),
     ...portMaps.map((entry): Use => [entry.list, `ip port-map ${entry.application}`]),
@@ -34,7 +37,10 @@ function accessListUses({ interfaces, dynamics, rules, portMaps }: Configuration
 }
 
 function ruleUses({ interfaces }: Configuration): Use[] {
-  return interfaces.flatMap((port): Use[] => [[port.inspectIn, port.name], [port.inspectOut, port.name]]);
+  return interfaces.flatMap((port): Use[] => [
+    [port.inspectIn, port.name],
+    [port.inspectOut, port.name],
+  ]);
 }
 
 function policyUses({ rules }: Configuration): Use[] {

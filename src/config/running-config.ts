@@ -11,7 +11,13 @@ type Section = (configuration: Configuration) => string[];
 
 /** Sections in order; each prints its lines, `!` stands between them. */
 const SECTIONS: readonly Section[] = [
-  (c) => [...kept(c, 'version'), ...kept(c, 'service'), ...timestamps(c), ...kept(c, 'encryption'), ...(c.sequenceNumbers ? ['service sequence-numbers'] : [])],
+  (c) => [
+    ...kept(c, 'version'),
+    ...kept(c, 'service'),
+    ...timestamps(c),
+    ...kept(c, 'encryption'),
+    ...(c.sequenceNumbers ? ['service sequence-numbers'] : []),
+  ],
   (c) => [`hostname ${c.hostname}`],
   (c) => kept(c, 'boot'),
   logBuffer,
@@ -22,7 +28,10 @@ const SECTIONS: readonly Section[] = [
   regexes,
   (c) => c.policyMaps.flatMap(policyMap),
   portMaps,
-  (c) => [...inspectSettings(c), ...c.rules.flatMap((rule) => rule.lines.map((line) => `ip inspect name ${rule.name} ${inspectLine(line)}`))],
+  (c) => [
+    ...inspectSettings(c),
+    ...c.rules.flatMap((rule) => rule.lines.map((line) => `ip inspect name ${rule.name} ${inspectLine(line)}`)),
+  ],
   (c) => kept(c, 'ips'),
   (c) => kept(c, 'controller'),
   bridgeModes,
@@ -34,7 +43,11 @@ const SECTIONS: readonly Section[] = [
   logHosts,
   (c) => [...c.accessLists.filter((list) => !printsAsBlock(list)).flatMap(accessListLines), ...typeLists(c)],
   (c) => kept(c, 'control-plane'),
-  (c) => [...c.bridge.groups.map((group) => `bridge ${group} protocol ieee`), ...kept(c, 'bridge'), ...(c.bridge.strict ? [`bridge ${c.bridge.groups[0] ?? 1} strict`] : [])],
+  (c) => [
+    ...c.bridge.groups.map((group) => `bridge ${group} protocol ieee`),
+    ...kept(c, 'bridge'),
+    ...(c.bridge.strict ? [`bridge ${c.bridge.groups[0] ?? 1} strict`] : []),
+  ],
   (c) => kept(c, 'voice-port'),
   (c) => c.arp.map((entry) => `arp ${formatAddress(entry.addr)} ${entry.mac} arpa`),
   (c) => kept(c, 'line'),
@@ -106,7 +119,9 @@ function policyMap(map: EsmtpPolicyMap): string[] {
 /** Verbs, RCPT and MIME are written in capitals. */
 function criterionText(criterion: readonly string[]): string {
   const verbs = criterion.indexOf('verb');
-  return criterion.map((word, index) => ((verbs >= 0 && index > verbs) || word === 'rcpt' || word === 'mime' ? word.toUpperCase() : word)).join(' ');
+  return criterion
+    .map((word, index) => ((verbs >= 0 && index > verbs) || word === 'rcpt' || word === 'mime' ? word.toUpperCase() : word))
+    .join(' ');
 }
 
 function portMaps({ portMaps: entries }: Configuration): string[] {
@@ -129,7 +144,9 @@ function inspectSettings({ inspect: s }: Configuration): string[] {
     ...optional('ip inspect tcp idle-time', s.tcpIdleTime),
     ...optional('ip inspect tcp finwait-time', s.finwaitTime),
     ...optional('ip inspect tcp synwait-time', s.synwaitTime),
-    ...optional('ip inspect tcp max-incomplete host', s.maxIncompleteHost).map((line) => [line, ...optional('block-time', s.blockTime)].join(' ')),
+    ...optional('ip inspect tcp max-incomplete host', s.maxIncompleteHost).map((line) =>
+      [line, ...optional('block-time', s.blockTime)].join(' '),
+    ),
     ...optional('ip inspect tcp reassembly queue length', s.reassemblyQueueLength),
     ...optional('ip inspect tcp reassembly timeout', s.reassemblyTimeout),
     ...optional('ip inspect tcp reassembly memory limit', s.reassemblyMemoryLimit),
@@ -222,7 +239,9 @@ function route(entry: RouteConfig): string {
 
 function nat(configuration: Configuration): string[] {
   return [
-    ...Object.entries(configuration.natTimeouts).map(([kind, seconds]) => `ip nat translation ${kind} ${seconds === 0 ? 'never' : seconds}`),
+    ...Object.entries(configuration.natTimeouts).map(
+      ([kind, seconds]) => `ip nat translation ${kind} ${seconds === 0 ? 'never' : seconds}`,
+    ),
     ...optional('ip nat translation max-entries', configuration.natMaxEntries),
     ...configuration.pools.map((pool) => {
       const size = pool.prefixLength ? `prefix-length ${prefixLengthOf(pool.mask)}` : `netmask ${formatAddress(pool.mask)}`;
@@ -239,7 +258,11 @@ function nat(configuration: Configuration): string[] {
 function staticNat(entry: StaticNat): string {
   const global = typeof entry.global === 'string' ? `interface ${entry.global}` : formatAddress(entry.global);
   const local = formatAddress(entry.local);
-  const options = [...entry.options.filter((word) => word === 'extendable'), ...(entry.noAlias ? ['no-alias'] : []), ...entry.options.filter((word) => word !== 'extendable')];
+  const options = [
+    ...entry.options.filter((word) => word === 'extendable'),
+    ...(entry.noAlias ? ['no-alias'] : []),
+    ...entry.options.filter((word) => word !== 'extendable'),
+  ];
   const words =
     entry.mask !== undefined
       ? ['network', local, global, formatAddress(entry.mask)]
@@ -260,7 +283,9 @@ function hasDefaultSequence(list: AccessListConfig): boolean {
 
 function accessListBlock(list: AccessListConfig): string[] {
   const numbered = !hasDefaultSequence(list);
-  const lines = list.items.map((item) => ('remark' in item ? `remark ${item.remark}` : `${numbered ? `${item.sequence} ` : ''}${item.text}`));
+  const lines = list.items.map((item) =>
+    'remark' in item ? `remark ${item.remark}` : `${numbered ? `${item.sequence} ` : ''}${item.text}`,
+  );
   return [`ip access-list ${list.standard ? 'standard' : 'extended'} ${list.name}`, ...lines.map((line) => ` ${line}`)];
 }
 
@@ -270,5 +295,7 @@ function accessListLines(list: AccessListConfig): string[] {
 
 function typeLists({ typeLists: entries }: Configuration): string[] {
   const hex = (value: number): string => `0x${value.toString(16).toUpperCase().padStart(4, '0')}`;
-  return entries.map((entry) => `access-list ${entry.list} ${(entry.permit ? 'permit' : 'deny').padEnd(6)} ${hex(entry.type)} ${hex(entry.wildcard)}`);
+  return entries.map(
+    (entry) => `access-list ${entry.list} ${(entry.permit ? 'permit' : 'deny').padEnd(6)} ${hex(entry.type)} ${hex(entry.wildcard)}`,
+  );
 }

@@ -114,4 +114,3 @@ export function formatReason(line: string, rejection: Rejection, indent: number)
 export function messageOf(line: string, rejection: Rejection): string {
   return rejection.kind === 'invalid' ? "% Invalid input detected at '^' marker." : formatReason(line, rejection, 0).trimEnd();
 }
-

@@ -186,7 +186,7 @@ const FILTER: Pattern = {
   ],
 };
 
-interface ExecRule {
+export interface ExecRule {
   readonly command: ExecCommandName;
   readonly pattern: Pattern;
 }

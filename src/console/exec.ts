@@ -44,7 +44,11 @@ const DISPLAYS: Readonly<Record<Exclude<ShowCommand, 'show history'>, Display>> 
 export type ShowFailure = Failure | { readonly kind: 'other'; readonly command: ExecCommandName };
 
 /** The text of a display, filtered; ends in a line feed unless it is empty. */
-export function executeShow(line: string, configuration: Configuration, state: FirewallState): { readonly kind: 'shown'; readonly text: string } | ShowFailure {
+export function executeShow(
+  line: string,
+  configuration: Configuration,
+  state: FirewallState,
+): { readonly kind: 'shown'; readonly text: string } | ShowFailure {
   const parsed = parseExec(line);
   if ('kind' in parsed) return parsed;
   const display = (DISPLAYS as Partial<Record<ExecCommandName, Display>>)[parsed.command];

@@ -143,8 +143,20 @@ const NO_LOG: LogState = { lines: [], console: 0, monitor: 0, buffer: 0, trap: 0
 
 /** The state of a port that nothing is attached to. */
 export const NO_PORT: PortRow = {
-  device: '', up: false, mac: '', mtu: 1500, lastInput: -1, lastOutput: -1, inputBits: 0, inputFrames: 0, outputBits: 0, outputFrames: 0,
-  reassemblies: 0, fragments: 0, totalReassemblies: 0, reassemblyTimeouts: 0,
+  device: '',
+  up: false,
+  mac: '',
+  mtu: 1500,
+  lastInput: -1,
+  lastOutput: -1,
+  inputBits: 0,
+  inputFrames: 0,
+  outputBits: 0,
+  outputFrames: 0,
+  reassemblies: 0,
+  fragments: 0,
+  totalReassemblies: 0,
+  reassemblyTimeouts: 0,
 };
 
 /** A firewall that runs nothing and has seen nothing. */

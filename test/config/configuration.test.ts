@@ -95,7 +95,10 @@ t.test('rejections stand where IOS puts them', (t) => {
   );
   t.equal(rejected('ip inspect name', '3640-123(config)#'), '3640-123(config)#ip inspect name\n% Incomplete command.\n');
   t.equal(rejected('i', '3640-123(config)#'), '3640-123(config)#i\n% Ambiguous command:  "i"\n');
-  t.equal(rejected('  ip   route 10.0.0.0 255.0.255.0 1.1.1.1'), "  ip   route 10.0.0.0 255.0.255.0 1.1.1.1\n                      ^\n% Invalid input detected at '^' marker.\n\n");
+  t.equal(
+    rejected('  ip   route 10.0.0.0 255.0.255.0 1.1.1.1'),
+    "  ip   route 10.0.0.0 255.0.255.0 1.1.1.1\n                      ^\n% Invalid input detected at '^' marker.\n\n",
+  );
   t.equal(rejected('ip inspect udp idle-time 0').indexOf('^'), 'ip inspect udp idle-time 0'.length + 1 + 25, 'a number out of range');
   t.equal(rejected('interface Token0').split('\n')[1], '          ^', 'an unknown interface type');
   t.same(session.configuration, emptyConfiguration(), 'nothing changed');
@@ -112,11 +115,20 @@ t.test('semantic errors are refused and not stored', (t) => {
     t.same(session.configuration, was, `${line}: nothing changed`);
     return rejection?.kind === 'refused' ? rejection.message : 'not refused';
   };
-  t.equal(refusal(['ip inspect name mail-guard smtp'], 'ip inspect name mail-guard esmtp'), 'ESMTP cannot coexist with SMTP, please unconfigure SMTP and try again');
-  t.equal(refusal(['ip inspect name mail-guard esmtp'], 'ip inspect name mail-guard smtp'), 'SMTP cannot coexist with ESMTP, please unconfigure ESMTP and try again');
+  t.equal(
+    refusal(['ip inspect name mail-guard smtp'], 'ip inspect name mail-guard esmtp'),
+    'ESMTP cannot coexist with SMTP, please unconfigure SMTP and try again',
+  );
+  t.equal(
+    refusal(['ip inspect name mail-guard esmtp'], 'ip inspect name mail-guard smtp'),
+    'SMTP cannot coexist with ESMTP, please unconfigure ESMTP and try again',
+  );
   t.equal(refusal(['interface e0'], 'ip address 10.10.10.0 255.255.255.128'), 'Bad mask /25 for address 10.10.10.0');
   t.equal(
-    refusal(['interface Ethernet2/1', 'ip address 10.10.10.1 255.255.255.0', 'interface Ethernet2/0'], 'ip address 10.10.10.9 255.255.255.0'),
+    refusal(
+      ['interface Ethernet2/1', 'ip address 10.10.10.1 255.255.255.0', 'interface Ethernet2/0'],
+      'ip address 10.10.10.9 255.255.255.0',
+    ),
     '% 10.10.10.0 overlaps with Ethernet2/1',
   );
   t.equal(refusal([], 'ip access-list extended 50'), '% Invalid access list name.');
@@ -138,14 +150,32 @@ t.test('a bad line never stops the rest, and takes the lines under it along', (t
     'hostname A\ninterface Ethernet0\n shutdown\ninterface Bogus7\n ip access-group 101 in\n no shutdown\nhostname B\npolicy-map type inspect esmtp M\n match nonsense\n  reset\n match cmd verb VRFY\n  mask\n',
   );
   t.equal(configuration.hostname, 'B');
-  t.same(configuration.interfaces.map((port) => [port.name, port.shutdown, port.accessGroupIn]), [['Ethernet0', true, undefined]]);
-  t.same(rejected.map((entry) => [entry.lineNumber, entry.column]), [[4, 10], [5, 1], [6, 1], [9, 7], [10, 2]]);
+  t.same(
+    configuration.interfaces.map((port) => [port.name, port.shutdown, port.accessGroupIn]),
+    [['Ethernet0', true, undefined]],
+  );
+  t.same(
+    rejected.map((entry) => [entry.lineNumber, entry.column]),
+    [
+      [4, 10],
+      [5, 1],
+      [6, 1],
+      [9, 7],
+      [10, 2],
+    ],
+  );
   t.same(configuration.policyMaps[0]!.matches, [{ criterion: ['cmd', 'verb', 'vrfy'], action: ['mask'] }]);
   t.end();
 });
 
 t.test('keywords may be cut and written in any case; names keep theirs', (t) => {
-  const configuration = entered('IP INSP NA In-Out TC al of TIMEO 60', 'int eth 2/0', 'ip add 10.0.0.1 255.0.0.0', 'ip insp In-Out in', 'acc 101 p t a h 1.1.1.1 eq sm');
+  const configuration = entered(
+    'IP INSP NA In-Out TC al of TIMEO 60',
+    'int eth 2/0',
+    'ip add 10.0.0.1 255.0.0.0',
+    'ip insp In-Out in',
+    'acc 101 p t a h 1.1.1.1 eq sm',
+  );
   t.same(essence(configurationText(configuration)), [
     'hostname Router',
     'ip inspect name In-Out tcp alert off timeout 60',
@@ -170,7 +200,10 @@ t.test('access lists print as IOS prints them', (t) => {
     ['permit icmp any any 3 200', 'permit icmp any any 3 200'],
     ['permit tcp any any log syn ack', 'permit tcp any any ack syn log'],
     ['permit tcp any any match-all +syn -ACK', 'permit tcp any any match-all +syn -ack'],
-    ['permit gre any any fragments log-input precedence 5 tos 8', 'permit gre any any precedence critical tos min-delay fragments log-input'],
+    [
+      'permit gre any any fragments log-input precedence 5 tos 8',
+      'permit gre any any precedence critical tos min-delay fragments log-input',
+    ],
     ['permit 103 any any dscp 46', 'permit pim any any dscp ef'],
     ['permit 200 any any time-range NIGHT', 'permit 200 any any time-range NIGHT'],
   ];
@@ -184,28 +217,59 @@ t.test('access lists print as IOS prints them', (t) => {
 
 t.test('what an entry says in numbers', (t) => {
   const entry = (text: string) => entered(`access-list 150 ${text}`).accessLists[0]!.items[0];
-  t.match(entry('permit tcp any eq 25 80 any neq 20 22'), { srcPorts: [25, 25, 80, 80], dstPorts: [0, 19, 21, 21, 23, 65535], flagsAny: false });
+  t.match(entry('permit tcp any eq 25 80 any neq 20 22'), {
+    srcPorts: [25, 25, 80, 80],
+    dstPorts: [0, 19, 21, 21, 23, 65535],
+    flagsAny: false,
+  });
   t.match(entry('permit tcp any gt 1023 any lt 1024 established'), { srcPorts: [1024, 65535], dstPorts: [0, 1023], established: true });
   t.match(entry('permit tcp any any ack syn'), { flagsSet: 0x12, flagsClear: 0, flagsAny: true });
   t.match(entry('permit tcp any any match-all +syn -ack'), { flagsSet: 0x02, flagsClear: 0x10, flagsAny: false });
   t.match(entry('permit tcp any any match-any +syn -ack'), { flagsSet: 0x02, flagsClear: 0x10, flagsAny: true });
   t.match(entry('permit icmp any any unreachable'), { protocol: 1, icmpType: 3, icmpCode: -1 });
-  t.match(entry('deny ip host 255.255.255.255 any log-input'), { protocol: -1, permit: false, src: -1, srcWildcard: 0, dstWildcard: -1, log: true, logInput: true });
+  t.match(entry('deny ip host 255.255.255.255 any log-input'), {
+    protocol: -1,
+    permit: false,
+    src: -1,
+    srcWildcard: 0,
+    dstWildcard: -1,
+    log: true,
+    logInput: true,
+  });
   t.end();
 });
 
 t.test('sequence numbers, remarks, duplicates, resequence', (t) => {
   const configuration = entered(
-    'ip access-list extended MAIL', 'permit tcp any any eq 25', 'remark the rest', 'deny ip any any', '15 permit udp any any', 'permit tcp any any eq smtp', 'no 10',
-    'access-list 7 remark friends', 'access-list 7 permit host 10.0.0.1', 'access-list 7 permit 10.1.0.0 0.0.255.255', 'access-list 7 deny any log',
+    'ip access-list extended MAIL',
+    'permit tcp any any eq 25',
+    'remark the rest',
+    'deny ip any any',
+    '15 permit udp any any',
+    'permit tcp any any eq smtp',
+    'no 10',
+    'access-list 7 remark friends',
+    'access-list 7 permit host 10.0.0.1',
+    'access-list 7 permit 10.1.0.0 0.0.255.255',
+    'access-list 7 deny any log',
   );
   t.same(essence(configurationText(configuration)).slice(1, -1), [
-    'ip access-list extended MAIL', ' 15 permit udp any any', ' remark the rest', ' 20 deny   ip any any',
-    'access-list 7 remark friends', 'access-list 7 permit 10.0.0.1', 'access-list 7 permit 10.1.0.0 0.0.255.255', 'access-list 7 deny   any log',
+    'ip access-list extended MAIL',
+    ' 15 permit udp any any',
+    ' remark the rest',
+    ' 20 deny   ip any any',
+    'access-list 7 remark friends',
+    'access-list 7 permit 10.0.0.1',
+    'access-list 7 permit 10.1.0.0 0.0.255.255',
+    'access-list 7 deny   any log',
   ]);
   const resequenced = openSession(configuration);
   t.equal(applyLine(resequenced, 'ip access-list resequence MAIL 10 10'), undefined);
-  t.same(essence(configurationText(resequenced.configuration)).slice(1, 4), ['ip access-list extended MAIL', ' permit udp any any', ' remark the rest']);
+  t.same(essence(configurationText(resequenced.configuration)).slice(1, 4), [
+    'ip access-list extended MAIL',
+    ' permit udp any any',
+    ' remark the rest',
+  ]);
   t.end();
 });
 
@@ -235,8 +299,10 @@ function drawLines(draw: Draw, count: number): { session: ReturnType<typeof open
     const line = sampleLine(available[draw(available.length)]!.pattern, draw);
     const before = structuredClone(session.configuration);
     const rejection = applyLine(session, line);
-    if (rejection !== undefined && rejection.kind !== 'refused') throw new Error(`the grammar does not accept its own line: ${formatRejection(line, rejection)}`);
-    if (rejection !== undefined && !isDeepStrictEqual(session.configuration, before)) throw new Error(`refused, and yet changed something: ${line}`);
+    if (rejection !== undefined && rejection.kind !== 'refused')
+      throw new Error(`the grammar does not accept its own line: ${formatRejection(line, rejection)}`);
+    if (rejection !== undefined && !isDeepStrictEqual(session.configuration, before))
+      throw new Error(`refused, and yet changed something: ${line}`);
     lines.push(line);
   }
   return { session, lines };
@@ -262,17 +328,34 @@ t.test('property: whatever is entered prints and reads back', (t) => {
 });
 
 /** Commands whose `no` form is printed itself, and those that have none. */
-const SHOWS_NO = /^(service password-encryption|aaa new-model|ip (subnet-zero|cef|dhcp|domain lookup|ips|http|classless)|ftp-server|logging console|keepalive|mask-banner|mail-relay|special-character|allow-tls)/i;
+const SHOWS_NO =
+  /^(service password-encryption|aaa new-model|ip (subnet-zero|cef|dhcp|domain lookup|ips|http|classless)|ftp-server|logging console|keepalive|mask-banner|mail-relay|special-character|allow-tls)/i;
 const WITHOUT_NO = /^(exit|end|ip access-list resequence)/i;
 
 t.test('property: no undoes each command', (t) => {
-  const modes = [[], ['interface Ethernet0'], ['ip access-list extended E'], ['ip access-list standard S'], ['line vty 0 4'], ['controller T1 1/0'],
-    ['policy-map type inspect esmtp P'], ['policy-map type inspect esmtp P', 'parameters'], ['policy-map type inspect esmtp P', 'match cmd verb VRFY']];
+  const modes = [
+    [],
+    ['interface Ethernet0'],
+    ['ip access-list extended E'],
+    ['ip access-list standard S'],
+    ['line vty 0 4'],
+    ['controller T1 1/0'],
+    ['policy-map type inspect esmtp P'],
+    ['policy-map type inspect esmtp P', 'parameters'],
+    ['policy-map type inspect esmtp P', 'match cmd verb VRFY'],
+  ];
   for (const opening of modes) {
     const { rules: commands } = sessionAfter(opening)!;
     const undone = commands.map((command) => undoneSamples(opening, command.pattern));
-    t.same(undone.flatMap((samples) => samples.failed), [], `${opening.join(' / ') || 'global mode'}: nothing is left`);
-    t.ok(undone.some((samples) => samples.count > 0), 'commands were tried');
+    t.same(
+      undone.flatMap((samples) => samples.failed),
+      [],
+      `${opening.join(' / ') || 'global mode'}: nothing is left`,
+    );
+    t.ok(
+      undone.some((samples) => samples.count > 0),
+      'commands were tried',
+    );
   }
   t.end();
 });
@@ -302,11 +385,20 @@ function undoneSamples(opening: readonly string[], pattern: Pattern): { count: n
 
 t.test('property: no text makes the parser fail, and what it rejects changes nothing', (t) => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom('ip', 'inspect', 'no', 'access-list', '101', 'permit', 'tcp', 'any', '"', '!', '?')), { maxLength: 12 }), (words) => {
-      const line = words.join(' ').replaceAll('\n', ' ');
-      const session = openSession(emptyConfiguration());
-      return applyLine(session, line) === undefined || isDeepStrictEqual(session.configuration, emptyConfiguration());
-    }),
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.string({ maxLength: 12 }),
+          fc.constantFrom('ip', 'inspect', 'no', 'access-list', '101', 'permit', 'tcp', 'any', '"', '!', '?'),
+        ),
+        { maxLength: 12 },
+      ),
+      (words) => {
+        const line = words.join(' ').replaceAll('\n', ' ');
+        const session = openSession(emptyConfiguration());
+        return applyLine(session, line) === undefined || isDeepStrictEqual(session.configuration, emptyConfiguration());
+      },
+    ),
     { seed: SEED, numRuns: 500 },
   );
   t.end();

@@ -14,7 +14,18 @@ import { configurationText } from '../../src/config/running-config.ts';
 import { EXEC_RULES, parseExec } from '../../src/console/exec-commands.ts';
 import { executeShow } from '../../src/console/exec.ts';
 import { emptyState, NO_PORT, type FirewallState, type SessionRow, type TranslationRow } from '../../src/console/state.ts';
-import { DROPS, PORT_RX_FRAMES, PORT_RX_OCTETS, PORT_SIZE, PORTS, RECEIVED, SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_OPENED, TCP_PACKETS } from '../../src/telemetry/counters.ts';
+import {
+  DROPS,
+  PORT_RX_FRAMES,
+  PORT_RX_OCTETS,
+  PORT_SIZE,
+  PORTS,
+  RECEIVED,
+  SESSIONS_CURRENT,
+  SESSIONS_HALF_OPEN,
+  SESSIONS_OPENED,
+  TCP_PACKETS,
+} from '../../src/telemetry/counters.ts';
 import { ACL_DENIED } from '../../src/telemetry/reasons.ts';
 
 function findRoot(): string {
@@ -76,21 +87,44 @@ Inspection Rule Configuration
     rpc program-number 100003 wait-time 1 alert is off audit-trail is on timeout 3600
 `,
   );
-  t.equal(shown('show ip inspect name OUT-IN'), ' Inspection name OUT-IN\n    smtp max-data 20000000 alert is on audit-trail is off timeout 3600\n');
+  t.equal(
+    shown('show ip inspect name OUT-IN'),
+    ' Inspection name OUT-IN\n    smtp max-data 20000000 alert is on audit-trail is off timeout 3600\n',
+  );
   t.equal(shown('show ip inspect name NOBODY'), '');
   t.end();
 });
 
 const SESSION: SessionRow = {
-  id: 0x65cde5ac, initiatorAddr: '192.168.1.1', initiatorPort: 58046, responderAddr: '100.100.2.2', responderPort: 23, protocol: 'tcp',
-  state: 'SIS_OPEN', created: 6, lastHeard: 3, initiatorOctets: 37, responderOctets: 83, accessList: '', accessListMatches: 0,
+  id: 0x65cde5ac,
+  initiatorAddr: '192.168.1.1',
+  initiatorPort: 58046,
+  responderAddr: '100.100.2.2',
+  responderPort: 23,
+  protocol: 'tcp',
+  state: 'SIS_OPEN',
+  created: 6,
+  lastHeard: 3,
+  initiatorOctets: 37,
+  responderOctets: 83,
+  accessList: '',
+  accessListMatches: 0,
 };
 
 t.test('show ip inspect sessions', (t) => {
   const state: FirewallState = {
     ...emptyState(),
     sessions: [
-      { ...SESSION, id: 0xc5f53fa8 | 0, initiatorAddr: '10.1.1.1', initiatorPort: 28914, responderAddr: '10.3.3.254', responderPort: 7, protocol: 'udp', state: 'SIS_OPENING' },
+      {
+        ...SESSION,
+        id: 0xc5f53fa8 | 0,
+        initiatorAddr: '10.1.1.1',
+        initiatorPort: 28914,
+        responderAddr: '10.3.3.254',
+        responderPort: 7,
+        protocol: 'udp',
+        state: 'SIS_OPENING',
+      },
       SESSION,
       { ...SESSION, state: 'SIS_CLOSING', accessList: '101', accessListMatches: 15 },
     ],
@@ -120,7 +154,13 @@ Terminating Sessions
 });
 
 t.test('show ip inspect statistics', (t) => {
-  const state: FirewallState = { ...emptyState(), sessionPeaks: [53, 18, 3], lastSessionCreated: 0, creationRate: 115, maxCreationRate: 115 };
+  const state: FirewallState = {
+    ...emptyState(),
+    sessionPeaks: [53, 18, 3],
+    lastSessionCreated: 0,
+    creationRate: 115,
+    maxCreationRate: 115,
+  };
   state.counters[TCP_PACKETS] = 1276;
   state.counters[SESSIONS_OPENED] = 116;
   state.counters[SESSIONS_CURRENT] = 59;
@@ -169,8 +209,21 @@ Extended IP access list 101
 });
 
 const FLOW: TranslationRow = {
-  protocol: 6, insideGlobal: 0x0a090000, insideGlobalPort: 51776, insideLocal: 0x0a010002, insideLocalPort: 51776, outsideLocal: 0x0a020002, outsideLocalPort: 21,
-  outsideGlobal: 0x0a020002, outsideGlobalPort: 21, created: 33, used: 33, timeout: 60_000, left: 26_900, useCount: 0, entryId: 69,
+  protocol: 6,
+  insideGlobal: 0x0a090000,
+  insideGlobalPort: 51776,
+  insideLocal: 0x0a010002,
+  insideLocalPort: 51776,
+  outsideLocal: 0x0a020002,
+  outsideLocalPort: 21,
+  outsideGlobal: 0x0a020002,
+  outsideGlobalPort: 21,
+  created: 33,
+  used: 33,
+  timeout: 60_000,
+  left: 26_900,
+  useCount: 0,
+  entryId: 69,
 };
 
 t.test('show ip nat', (t) => {
@@ -204,7 +257,10 @@ ip nat pool NET 171.69.233.208 171.69.233.221 netmask 255.255.255.240
 ip nat inside source list 1 pool NET
 `);
   t.equal(
-    shown('show ip nat statistics', dynamic, { ...emptyState(), nat: { hits: 120, misses: 0, expired: 5, peak: 6, peakAge: 5118, mappingReferences: [0] } }),
+    shown('show ip nat statistics', dynamic, {
+      ...emptyState(),
+      nat: { hits: 120, misses: 0, expired: 5, peak: 6, peakAge: 5118, mappingReferences: [0] },
+    }),
     `Total active translations: 0 (0 static, 0 dynamic; 0 extended)
 Peak translations: 6, occurred 01:25:18 ago
 Outside interfaces:
@@ -225,7 +281,10 @@ Dynamic mappings:
 });
 
 t.test('interfaces, reassembly, ARP, routes', (t) => {
-  const state: FirewallState = { ...emptyState(), ports: [{ ...NO_PORT, device: 'eth1', up: true, mac: '0002.b9d9.7a61', lastInput: 1, lastOutput: 3 }] };
+  const state: FirewallState = {
+    ...emptyState(),
+    ports: [{ ...NO_PORT, device: 'eth1', up: true, mac: '0002.b9d9.7a61', lastInput: 1, lastOutput: 3 }],
+  };
   state.counters[PORTS + PORT_RX_FRAMES] = 120;
   state.counters[PORTS + PORT_RX_OCTETS] = 9876;
   state.counters[PORTS + PORT_SIZE + PORT_RX_FRAMES] = 7;
@@ -296,11 +355,20 @@ t.test('system displays', (t) => {
   t.match(shown('show version', REFERENCE, state), /^Postern, version 1\.2\.3\n[^]*3640-123 uptime is 1 day, 2 hours, 3 minutes\n/);
   t.equal(shown('show debugging', REFERENCE, state), 'INSPECT SMTP Inspection debugging is on\n');
   t.equal(shown('show ip port-map smtp'), 'Default mapping:  smtp port 25  system defined\n');
-  t.equal(shown('show ip port-map smtp', configured('ip port-map smtp port 2525 list 10\n')).split('\n')[1], 'Host specific:  smtp port 2525  user defined  in list 10');
-  t.match(shown('show postern counters | include received|acl.denied', REFERENCE, state), /received +5\n +acl\.denied +2  an access list denied it\n/);
+  t.equal(
+    shown('show ip port-map smtp', configured('ip port-map smtp port 2525 list 10\n')).split('\n')[1],
+    'Host specific:  smtp port 2525  user defined  in list 10',
+  );
+  t.match(
+    shown('show postern counters | include received|acl.denied', REFERENCE, state),
+    /received +5\n +acl\.denied +2  an access list denied it\n/,
+  );
   const logging = configured('logging buffered 8192 informational\nno logging console\nlogging 192.0.2.1\n');
   t.equal(
-    shown('show logging', logging, { ...state, log: { ...state.log, lines: ['*Oct 18 21:51:35.886: %SYS-5-CONFIG_I: Configured from console by console'], buffer: 1 } }),
+    shown('show logging', logging, {
+      ...state,
+      log: { ...state.log, lines: ['*Oct 18 21:51:35.886: %SYS-5-CONFIG_I: Configured from console by console'], buffer: 1 },
+    }),
     `Syslog logging: enabled (0 messages dropped, 0 messages rate-limited, 0 flushes, 0 overruns, xml disabled)
     Console logging: disabled, xml disabled
     Monitor logging: level debugging, 0 messages logged, xml disabled
@@ -317,7 +385,10 @@ Log Buffer (8192 bytes):
 });
 
 t.test('filters', (t) => {
-  t.equal(shown('show running-config | include ^ip nat'), 'ip nat inside source static 10.10.10.2 172.22.1.110\nip nat inside source static 10.10.10.5 172.22.1.111\n');
+  t.equal(
+    shown('show running-config | include ^ip nat'),
+    'ip nat inside source static 10.10.10.2 172.22.1.110\nip nat inside source static 10.10.10.5 172.22.1.111\n',
+  );
   t.equal(shown('show running-config | section interface Serial'), 'interface Serial2/0\n no ip address\n shutdown\n');
   t.equal(shown('show running-config | beg line vty'), 'line vty 0 4\n password 7 121A0C0411045D5679\n login\n!\nend\n');
   t.equal(shown('show ip access-lists | exclude permit'), 'Extended IP access list 101\n');
@@ -344,7 +415,11 @@ t.test('exec mode: what parses, and where the others fail', (t) => {
   t.equal(command('show ip inspect'), 'incomplete 15');
   t.equal(command('show arp | incl'), 'incomplete 15');
   t.equal(shown('clear logging'), '{"kind":"other","command":"clear logging"}');
-  t.same(EXEC_RULES.flatMap((rule) => terminalsOf(rule.pattern)).filter((terminal) => terminal.help === ''), [], 'every word has a help text');
+  t.same(
+    EXEC_RULES.flatMap((rule) => terminalsOf(rule.pattern)).filter((terminal) => terminal.help === ''),
+    [],
+    'every word has a help text',
+  );
   t.end();
 });
 
@@ -366,7 +441,10 @@ t.test('help and completion', (t) => {
   );
   t.equal(helpText('show ip nat translations ', EXEC_RULES), '  verbose  Show extra information\n  |        Output modifiers\n  <cr>\n');
   t.equal(helpText('ip inspect udp idle-time ', globalMode.rules), '  <1-2147483>  Timeout in seconds\n');
-  t.equal(helpText('access-list 101 permit tcp ', globalMode.rules), '  A.B.C.D  Source address\n  any      Any source host\n  host     A single host\n');
+  t.equal(
+    helpText('access-list 101 permit tcp ', globalMode.rules),
+    '  A.B.C.D  Source address\n  any      Any source host\n  host     A single host\n',
+  );
   t.equal(complete('sh', EXEC_RULES), 'show ');
   t.equal(complete('show ip insp', EXEC_RULES), 'show ip inspect ');
   t.equal(complete('show ip ', EXEC_RULES), 'show ip ', 'nothing behind a blank');
@@ -433,6 +511,9 @@ ip inspect name
   t.match(good.out, /^Extended IP access list 101\n.*\n Inspection name OUT-IN\n/);
   const display = await check(join(ROOT, 'rules', '3640.cfg'), '--exec', 'show nothing', '--exec', 'clear logging');
   t.same([display.status, display.out], [2, '']);
-  t.equal(display.err, "show nothing\n     ^\n% Invalid input detected at '^' marker.\n\npostern: clear logging needs a running firewall\n");
+  t.equal(
+    display.err,
+    "show nothing\n     ^\n% Invalid input detected at '^' marker.\n\npostern: clear logging needs a running firewall\n",
+  );
   await t.rejects(check(join(ROOT, 'nothing.cfg')), { message: `${join(ROOT, 'nothing.cfg')}: no such file`, status: 2 });
 });

@@ -186,9 +186,15 @@ export const accessLists = compileFamily<Configuration>({
         configuration.typeLists.push(entry);
       },
       no: 'access-list TYPE_LIST [TEXT]',
-      unset: (configuration, args) => void (configuration.typeLists = configuration.typeLists.filter((entry) => entry.list !== args.number('TYPE_LIST'))),
+      unset: (configuration, args) =>
+        void (configuration.typeLists = configuration.typeLists.filter((entry) => entry.list !== args.number('TYPE_LIST'))),
     },
-    { syntax: 'ip access-list KIND NAME', set: openList, no: 'ip access-list KIND NAME', unset: (configuration, args) => removeList(configuration, args.text('NAME')) },
+    {
+      syntax: 'ip access-list KIND NAME',
+      set: openList,
+      no: 'ip access-list KIND NAME',
+      unset: (configuration, args) => removeList(configuration, args.text('NAME')),
+    },
     { syntax: 'ip access-list resequence NAME START STEP', set: resequence },
   ],
 });

@@ -56,7 +56,13 @@ const TABLE: readonly Kept[] = [
     section: 'controller',
     line: ['controller', '{T1 | E1} PLACE'],
     many: true,
-    mode: { prompt: 'config-controller', commands: [['framing', '{sf | esf}'], ['linecode', '{ami | b8zs}']] },
+    mode: {
+      prompt: 'config-controller',
+      commands: [
+        ['framing', '{sf | esf}'],
+        ['linecode', '{ami | b8zs}'],
+      ],
+    },
   },
   { section: 'http', line: ['ip http server', ''], showsNo: true },
   { section: 'http', line: ['ip http secure-server', ''], showsNo: true },
@@ -65,7 +71,13 @@ const TABLE: readonly Kept[] = [
     section: 'time-range',
     line: ['time-range', 'NAME'],
     many: true,
-    mode: { prompt: 'config-time-range', commands: [['absolute', 'TEXT'], ['periodic', 'TEXT']] },
+    mode: {
+      prompt: 'config-time-range',
+      commands: [
+        ['absolute', 'TEXT'],
+        ['periodic', 'TEXT'],
+      ],
+    },
   },
   { section: 'control-plane', line: ['control-plane', ''], mode: { prompt: 'config-cp', commands: [] } },
   { section: 'bridge', line: ['bridge', 'GROUP route ip'], many: true },

@@ -43,7 +43,12 @@ function staticOf(args: Args): StaticNat {
 
 function sameStatic(a: StaticNat, b: StaticNat): boolean {
   return (
-    a.local === b.local && a.global === b.global && a.protocol === b.protocol && a.localPort === b.localPort && a.globalPort === b.globalPort && a.mask === b.mask
+    a.local === b.local &&
+    a.global === b.global &&
+    a.protocol === b.protocol &&
+    a.localPort === b.localPort &&
+    a.globalPort === b.globalPort &&
+    a.mask === b.mask
   );
 }
 
@@ -165,7 +170,8 @@ export const nat = compileFamily<Configuration>({
         configuration.dynamics = [...configuration.dynamics.filter((other) => other.list !== entry.list), entry];
       },
       no: 'ip nat inside source list LIST [{interface INTERFACE | pool POOL} [overload]]',
-      unset: (configuration, args) => void (configuration.dynamics = configuration.dynamics.filter((other) => other.list !== args.text('LIST'))),
+      unset: (configuration, args) =>
+        void (configuration.dynamics = configuration.dynamics.filter((other) => other.list !== args.text('LIST'))),
     },
     {
       syntax: 'ip nat pool POOL START END {netmask NETMASK | prefix-length PREFIX}',

@@ -70,7 +70,9 @@ const ARGUMENTS = {
   BYTES: number(1, 4_294_967_295, 'Length in bytes'),
   NUMBER: number(1, 4_294_967_295, 'Number'),
   VERB: oneOf(each(VERBS, (verb) => `The ${verb} command`)),
-  PARAMETER: oneOf(each(EHLO_PARAMETERS, (parameter) => (parameter === 'others' ? 'All keywords that are not known' : `The keyword ${parameter}`))),
+  PARAMETER: oneOf(
+    each(EHLO_PARAMETERS, (parameter) => (parameter === 'others' ? 'All keywords that are not known' : `The keyword ${parameter}`)),
+  ),
   ENCODING: oneOf(each(ENCODINGS, (encoding) => `Encoding ${encoding}`)),
   REGEX: word('Name of a regular expression'),
   DOMAIN: word('Domain name'),
@@ -182,11 +184,14 @@ const CRITERIA = [
 ];
 
 function criterionOf(args: Args): string[] {
-  return wordsOf(args).filter((part, index) => index > 0 || part !== 'no').slice(1);
+  return wordsOf(args)
+    .filter((part, index) => index > 0 || part !== 'no')
+    .slice(1);
 }
 
 function matchCommand(criterion: string): Command<EsmtpPolicyMap> {
-  const position = (map: EsmtpPolicyMap, words: readonly string[]): number => map.matches.findIndex((match) => match.criterion.join(' ') === words.join(' '));
+  const position = (map: EsmtpPolicyMap, words: readonly string[]): number =>
+    map.matches.findIndex((match) => match.criterion.join(' ') === words.join(' '));
   return {
     syntax: `match [not] ${criterion}`,
     set(map, args, session) {

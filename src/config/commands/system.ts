@@ -5,7 +5,16 @@ import { address, either, number, oneOf, word } from '../language/arguments.ts';
 import type { Configuration } from '../model.ts';
 
 /** Names of the syslog severities, by number. */
-export const SEVERITIES = ['emergencies', 'alerts', 'critical', 'errors', 'warnings', 'notifications', 'informational', 'debugging'] as const;
+export const SEVERITIES = [
+  'emergencies',
+  'alerts',
+  'critical',
+  'errors',
+  'warnings',
+  'notifications',
+  'informational',
+  'debugging',
+] as const;
 
 const SEVERITY_HELP: Record<string, string> = {
   emergencies: 'System is unusable                (severity=0)',

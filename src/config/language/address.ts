@@ -26,6 +26,9 @@ export function maskOf(length: number): number {
 /** `0200.0000.0110` in lower case, or undefined. */
 export function parseMac(text: string): string | undefined {
   return /^[0-9a-f]{1,4}(\.[0-9a-f]{1,4}){2}$/i.test(text)
-    ? text.split('.').map((part) => part.toLowerCase().padStart(4, '0')).join('.')
+    ? text
+        .split('.')
+        .map((part) => part.toLowerCase().padStart(4, '0'))
+        .join('.')
     : undefined;
 }

@@ -115,7 +115,13 @@ export function interfaceName(help: string): ArgumentType {
 export function oneOf(words: Readonly<Record<string, string>>, values?: Readonly<Record<string, Value>>): ArgumentType {
   return (name): Pattern => ({
     kind: 'choice',
-    options: Object.entries(words).map(([keyword, help]) => ({ kind: 'keyword', word: keyword, help, name, value: values?.[keyword] ?? keyword })),
+    options: Object.entries(words).map(([keyword, help]) => ({
+      kind: 'keyword',
+      word: keyword,
+      help,
+      name,
+      value: values?.[keyword] ?? keyword,
+    })),
   });
 }
 

@@ -43,7 +43,9 @@ function reassemblyLine({ inspect }: Configuration): string[] {
   if (!set) return [];
   const queue = reassemblyQueueLength ?? REASSEMBLY_QUEUE;
   const timeout = reassemblyTimeout ?? REASSEMBLY_TIMEOUT;
-  return [`tcp reassembly queue length ${queue}; timeout ${timeout} sec; memory-limit ${reassemblyMemoryLimit ?? REASSEMBLY_MEMORY} kilo bytes`];
+  return [
+    `tcp reassembly queue length ${queue}; timeout ${timeout} sec; memory-limit ${reassemblyMemoryLimit ?? REASSEMBLY_MEMORY} kilo bytes`,
+  ];
 }
 
 function ruleLines(configuration: Configuration, rule: InspectRuleConfig): string[] {

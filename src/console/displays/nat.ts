@@ -59,14 +59,20 @@ function staticLines(configuration: Configuration, entry: StaticNat, index: numb
   const protocol = entry.mask === undefined ? (PROTOCOL_NAMES[entry.protocol] ?? '---') : '---';
   const first = row(protocol, global, formatAddress(entry.local) + port(entry.localPort), '---', '---');
   if (!verbose) return [first];
-  return [first, '    create 00:00:00, use 00:00:00 timeout:0,', '    flags:', `static, use_count: 0, entry-id: ${index + 1}, lc_entries: 0`];
+  return [
+    first,
+    '    create 00:00:00, use 00:00:00 timeout:0,',
+    '    flags:',
+    `static, use_count: 0, entry-id: ${index + 1}, lc_entries: 0`,
+  ];
 }
 
 export function showNatStatistics(configuration: Configuration, state: FirewallState): string {
   const statics = configuration.statics.length;
   const extended = state.translations.filter((entry) => entry.protocol !== 0).length;
   const dynamics = state.translations.length;
-  const on = (side: 'inside' | 'outside'): string[] => configuration.interfaces.filter((port) => port.nat === side).map((port) => `  ${port.name}`);
+  const on = (side: 'inside' | 'outside'): string[] =>
+    configuration.interfaces.filter((port) => port.nat === side).map((port) => `  ${port.name}`);
   return lines([
     `Total active translations: ${statics + dynamics} (${statics} static, ${dynamics} dynamic; ${extended} extended)`,
     `Peak translations: ${state.nat.peak}, occurred ${ageText(state.nat.peakAge)} ago`,
@@ -86,12 +92,17 @@ function mappingLines(configuration: Configuration, entry: DynamicNat, index: nu
   const references = state.nat.mappingReferences[index] ?? 0;
   const target = entry.pool === undefined ? `interface ${entry.interface}` : `pool ${entry.pool}`;
   const pool = configuration.pools.find((candidate) => candidate.name === entry.pool);
-  return [`[Id: ${index + 1}] access-list ${entry.list} ${target} refcount ${references}`, ...(pool === undefined ? [] : poolLines(pool, references, state))];
+  return [
+    `[Id: ${index + 1}] access-list ${entry.list} ${target} refcount ${references}`,
+    ...(pool === undefined ? [] : poolLines(pool, references, state)),
+  ];
 }
 
 function poolLines(pool: PoolConfig, references: number, state: FirewallState): string[] {
   const total = (pool.end >>> 0) - (pool.start >>> 0) + 1;
-  const used = new Set(state.translations.map((entry) => entry.insideGlobal).filter((addr) => addr >>> 0 >= pool.start >>> 0 && addr >>> 0 <= pool.end >>> 0)).size;
+  const used = new Set(
+    state.translations.map((entry) => entry.insideGlobal).filter((addr) => addr >>> 0 >= pool.start >>> 0 && addr >>> 0 <= pool.end >>> 0),
+  ).size;
   const allocated = Math.min(used, references === 0 ? 0 : total);
   return [
     ` pool ${pool.name}: netmask ${formatAddress(pool.mask)}`,

@@ -36,7 +36,9 @@ function ownRows(configuration: Configuration, state: FirewallState): NeighbourR
 function aliases({ statics }: Configuration, port: InterfaceConfig): number[] {
   const subnet = port.ipAddress;
   if (typeof subnet !== 'object' || port.nat !== 'outside') return [];
-  const globals = statics.flatMap((entry) => (typeof entry.global === 'number' && !entry.noAlias && entry.mask === undefined ? [entry.global] : []));
+  const globals = statics.flatMap((entry) =>
+    typeof entry.global === 'number' && !entry.noAlias && entry.mask === undefined ? [entry.global] : [],
+  );
   return [...new Set(globals)].filter((addr) => ((addr ^ subnet.addr) & subnet.mask) === 0 && addr !== subnet.addr);
 }
 
@@ -63,7 +65,13 @@ export function showRoute(configuration: Configuration): string {
   const routes = [...connected(configuration), ...configuration.routes.map(staticRoute)];
   const ordinary = routes.filter((route) => route.mask !== 0);
   const defaults = routes.filter((route) => route.mask === 0);
-  return lines([...ROUTE_CODES, gatewayLine(configuration), '', ...networks(ordinary), ...defaults.map((route) => `${route.code.padEnd(5)}0.0.0.0/0 ${route.how}`)]);
+  return lines([
+    ...ROUTE_CODES,
+    gatewayLine(configuration),
+    '',
+    ...networks(ordinary),
+    ...defaults.map((route) => `${route.code.padEnd(5)}0.0.0.0/0 ${route.how}`),
+  ]);
 }
 
 function connected({ interfaces }: Configuration): RouteLine[] {
@@ -98,13 +106,19 @@ function classfulMask(addr: number): number {
 function networks(routes: readonly RouteLine[]): string[] {
   const sorted = routes.toSorted((a, b) => (a.prefix >>> 0) - (b.prefix >>> 0));
   const names = [...new Set(sorted.map((route) => route.prefix & classfulMask(route.prefix)))];
-  return names.flatMap((network) => networkLines(network, sorted.filter((route) => (route.prefix & classfulMask(route.prefix)) === network)));
+  return names.flatMap((network) =>
+    networkLines(
+      network,
+      sorted.filter((route) => (route.prefix & classfulMask(route.prefix)) === network),
+    ),
+  );
 }
 
 function networkLines(network: number, routes: readonly RouteLine[]): string[] {
   const whole = classfulMask(network);
   const text = (route: RouteLine): string => `${formatAddress(route.prefix)}/${prefixLengthOf(route.mask)}`;
-  if (routes.every((route) => (route.mask & ~whole) === 0)) return routes.map((route) => `${route.code.padEnd(5)}${text(route)} ${route.how}`);
+  if (routes.every((route) => (route.mask & ~whole) === 0))
+    return routes.map((route) => `${route.code.padEnd(5)}${text(route)} ${route.how}`);
   const masks = new Set(routes.map((route) => route.mask));
   if (masks.size > 1) {
     const heading = `     ${formatAddress(network)}/${prefixLengthOf(whole)} is variably subnetted, ${routes.length} subnets, ${masks.size} masks`;

@@ -68,7 +68,12 @@ export function showInspectStatistics(configuration: Configuration, state: Firew
 
 /** Lines of 12.4(11)T, shown where its command is configured. */
 function reassemblyLines({ inspect }: Configuration, state: FirewallState): string[] {
-  if (inspect.reassemblyQueueLength === undefined && inspect.reassemblyTimeout === undefined && inspect.reassemblyMemoryLimit === undefined) return [];
+  if (inspect.reassemblyQueueLength === undefined && inspect.reassemblyTimeout === undefined && inspect.reassemblyMemoryLimit === undefined)
+    return [];
   const kilobytes = Math.ceil(state.counters[counters.STORE_OCTETS]! / 1024);
-  return ['TCP reassembly statistics', `  received ${state.counters[counters.OUT_OF_ORDER_SEGMENTS]} packets out-of-order`, `  current usage: ${kilobytes} KB`];
+  return [
+    'TCP reassembly statistics',
+    `  received ${state.counters[counters.OUT_OF_ORDER_SEGMENTS]} packets out-of-order`,
+    `  current usage: ${kilobytes} KB`,
+  ];
 }

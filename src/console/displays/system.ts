@@ -61,7 +61,10 @@ export function showDebugging(state: FirewallState): string {
 /** System-defined and configured ports, all or those of one application. */
 export function showPortMap(configuration: Configuration, application?: string): string {
   const systems = Object.entries(PORT_MAP)
-    .filter(([keyword, mapping]) => mapping.ports.length > 0 && mapping.application === undefined && (application === undefined || keyword === application))
+    .filter(
+      ([keyword, mapping]) =>
+        mapping.ports.length > 0 && mapping.application === undefined && (application === undefined || keyword === application),
+    )
     .map(([keyword, mapping]) => mappingLine('Default mapping:', keyword, mapping.ports.join(' '), 'system defined'));
   const users = configuration.portMaps
     .filter((entry) => application === undefined || entry.application === application)
@@ -79,14 +82,19 @@ function mappingLine(where: string, application: string, ports: string, defined:
 
 /** Every counter of the ledger, every reason for which frames are dropped, and every event. */
 export function showCounters({ counters }: FirewallState): string {
-  const row = (name: string, count: number, meaning = ''): string => `  ${name.padEnd(28)} ${String(count).padStart(14)}  ${meaning}`.trimEnd();
+  const row = (name: string, count: number, meaning = ''): string =>
+    `  ${name.padEnd(28)} ${String(count).padStart(14)}  ${meaning}`.trimEnd();
   const reasons = REASONS.map((reason, index) => ({ ...reason, drops: counters[DROPS + index]!, events: counters[EVENTS + index]! }));
   return lines([
     'Frames and sessions',
     ...LEDGER_NAMES.map((name, index) => row(name, counters[index]!)),
     'Drops by reason',
-    ...reasons.filter((reason) => reason.level === 'drop' || reason.drops > 0).map((reason) => row(reason.name, reason.drops, reason.meaning)),
+    ...reasons
+      .filter((reason) => reason.level === 'drop' || reason.drops > 0)
+      .map((reason) => row(reason.name, reason.drops, reason.meaning)),
     'Events',
-    ...reasons.filter((reason) => ['warning', 'info'].includes(reason.level) || reason.events > 0).map((reason) => row(reason.name, reason.events, reason.meaning)),
+    ...reasons
+      .filter((reason) => ['warning', 'info'].includes(reason.level) || reason.events > 0)
+      .map((reason) => row(reason.name, reason.events, reason.meaning)),
   ]);
 }

@@ -10,7 +10,9 @@ const TIMEOUT = 3;
 
 /** Interfaces on which it is configured. */
 export function showVirtualReassembly(configuration: Configuration, state: FirewallState, name?: string): string {
-  const blocks = configuration.interfaces.map((port, index) => blockOf(port, state.ports[index] ?? NO_PORT, name)).filter((block) => block.length > 0);
+  const blocks = configuration.interfaces
+    .map((port, index) => blockOf(port, state.ports[index] ?? NO_PORT, name))
+    .filter((block) => block.length > 0);
   return lines(blocks.flatMap((block, index) => (index === 0 ? block : ['', ...block])));
 }
 
