@@ -54,7 +54,11 @@ function change(random: Random, input: Uint8Array, corpus: readonly Uint8Array[]
     case 4:
       return joined(input.slice(0, at), input.slice(at + length));
     case 5:
-      return joined(input.slice(0, at), Uint8Array.from({ length }, () => random.below(256)), input.slice(at));
+      return joined(
+        input.slice(0, at),
+        Uint8Array.from({ length }, () => random.below(256)),
+        input.slice(at),
+      );
     default: {
       const other = corpus[random.below(corpus.length)]!;
       return joined(input.slice(0, at), other.slice(random.below(other.length + 1)));

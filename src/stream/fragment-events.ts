@@ -6,7 +6,17 @@
 import { type Frames, KIND_IPV6 } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
 import {
-  EVENT_REASSEMBLY, E_DST, E_NSEC, E_PROTOCOL, E_SEC, E_SRC, E_TIME, E_VALUE, E_VALUE2, type EventRing, TABLE_OVERFLOW,
+  EVENT_REASSEMBLY,
+  E_DST,
+  E_NSEC,
+  E_PROTOCOL,
+  E_SEC,
+  E_SRC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  type EventRing,
+  TABLE_OVERFLOW,
 } from '../telemetry/event-ring.ts';
 import { IP_FRAG_LIMIT, type Reason } from '../telemetry/reasons.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -14,7 +24,13 @@ import * as ipv6 from '../wire/ipv6.ts';
 
 /** The datagram to which frame `f` belongs was refused for `reason`. */
 export function reportDatagram(
-  events: EventRing, frames: Frames, region: Region, f: number, reason: Reason, limit: number, now: number,
+  events: EventRing,
+  frames: Frames,
+  region: Region,
+  f: number,
+  reason: Reason,
+  limit: number,
+  now: number,
 ): void {
   const at = claim(events, frames, f, reason, limit, now);
   if (at < 0) return;

@@ -21,7 +21,13 @@ import type { FragmentTable } from './fragment-table.ts';
  * when no slot is free.  `header` is used for reading the first piece.
  */
 export function merge(
-  region: Region, frames: Frames, table: FragmentTable, sizes: FragmentSizes, header: FragmentHeader, first: number, total: number,
+  region: Region,
+  frames: Frames,
+  table: FragmentTable,
+  sizes: FragmentSizes,
+  header: FragmentHeader,
+  first: number,
+  total: number,
 ): number {
   header.read(region.view, frames, first);
   const from = frames.offset[first]!;
@@ -38,7 +44,14 @@ export function merge(
 }
 
 function copyPayloads(
-  region: Region, frames: Frames, table: FragmentTable, sizes: FragmentSizes, first: number, f: number, at: number, identification: number,
+  region: Region,
+  frames: Frames,
+  table: FragmentTable,
+  sizes: FragmentSizes,
+  first: number,
+  f: number,
+  at: number,
+  identification: number,
 ): void {
   sizes.begin(f, identification);
   for (let g = first; g !== NO_FRAME; g = table.next[g]!) {

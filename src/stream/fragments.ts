@@ -15,7 +15,15 @@ import type { TimerWheel } from '../session/timer-wheel.ts';
 import { FRAGMENT_DATAGRAMS, MAX_PORTS } from '../telemetry/counters.ts';
 import type { EventRing } from '../telemetry/event-ring.ts';
 import {
-  FRAME_NO_SLOT, IP_FRAG_BADLEN, IP_FRAG_DENIED, IP_FRAG_DUP, IP_FRAG_LIMIT, IP_FRAG_OVERLAP, IP_FRAG_TIMEOUT, OK, type Reason,
+  FRAME_NO_SLOT,
+  IP_FRAG_BADLEN,
+  IP_FRAG_DENIED,
+  IP_FRAG_DUP,
+  IP_FRAG_LIMIT,
+  IP_FRAG_OVERLAP,
+  IP_FRAG_TIMEOUT,
+  OK,
+  type Reason,
 } from '../telemetry/reasons.ts';
 import { reportDatagram, reportTableOverflow } from './fragment-events.ts';
 import { FragmentHeader, removeFragmentHeader } from './fragment-header.ts';
@@ -62,8 +70,15 @@ export class Fragments {
 
   /** Uses timers firstTimer .. firstTimer + datagrams - 1 of the wheel; `seed` of the hash is any int32. */
   constructor(
-    region: Region, frames: Frames, ledger: Ledger, wheel: TimerWheel, firstTimer: number, datagrams: number, counters: Float64Array,
-    events: EventRing, seed = 0,
+    region: Region,
+    frames: Frames,
+    ledger: Ledger,
+    wheel: TimerWheel,
+    firstTimer: number,
+    datagrams: number,
+    counters: Float64Array,
+    events: EventRing,
+    seed = 0,
   ) {
     this.region = region;
     this.frames = frames;

@@ -9,10 +9,30 @@
 import { type Frames, KIND_IPV6, PARTIAL_CHECKSUM } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
 import {
-  DST, FAMILY_IPV6, FORWARD_PORT_SHIFT, INSPECTED, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SCALES, SEQ_END_FORWARD, SEQ_END_REPLY, SRC,
+  DST,
+  FAMILY_IPV6,
+  FORWARD_PORT_SHIFT,
+  INSPECTED,
+  PORTS,
+  RECORD_SHIFT,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_SRC,
+  SCALES,
+  SEQ_END_FORWARD,
+  SEQ_END_REPLY,
+  SRC,
 } from '../session/record.ts';
 import type { SessionTable } from '../session/table.ts';
-import { ICMP_BAD_CHECKSUM, ICMP_BAD_INNER, ICMP_MALFORMED, ICMP_MTU_FLOOR, ICMP_UNSOLICITED, OK, type Reason } from '../telemetry/reasons.ts';
+import {
+  ICMP_BAD_CHECKSUM,
+  ICMP_BAD_INNER,
+  ICMP_MALFORMED,
+  ICMP_MTU_FLOOR,
+  ICMP_UNSOLICITED,
+  OK,
+  type Reason,
+} from '../telemetry/reasons.ts';
 import { delta16, delta32, fold, sumOctets, updateChecksum } from '../wire/checksum.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -31,7 +51,7 @@ const MAX_SHIFT = 14;
 /** Knows the sequence space of inspected sessions. */
 export interface SequenceCheck {
   /** `seq` (int32) may stand in a segment of `direction` that was released and not yet acknowledged, or follow the last one. */
-  isPlausibleSeq(session: number, direction: number, seq: number): boolean;
+  isOutstanding(session: number, direction: number, seq: number): boolean;
 }
 
 export class IcmpErrors {
@@ -165,7 +185,7 @@ export class IcmpErrors {
   private isPlausible(session: number, direction: number): boolean {
     if (this.protocol !== ipv4.PROTOCOL_TCP) return true;
     const seq = tcp.seqNum(this.region.view, this.l4);
-    if (this.sessions.hasFlag(session, INSPECTED)) return this.inspected.isPlausibleSeq(session, direction, seq);
+    if (this.sessions.hasFlag(session, INSPECTED)) return this.inspected.isOutstanding(session, direction, seq);
     const end = this.sessions.get(session, direction === 0 ? SEQ_END_FORWARD : SEQ_END_REPLY);
     const behind = (end - seq) | 0;
     return behind >= 0 && behind <= 0xffff << this.receiverShift(session, direction);

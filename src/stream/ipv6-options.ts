@@ -1,10 +1,11 @@
-// Options of IPv6 hop-by-hop and destination headers: what stays, what becomes padding, what drops the datagram.  RFC 8200 section 4.2,
-// RFC 2711 (router alert), RFC 3810 section 5 (MLD).
+// Options of IPv6 hop-by-hop and destination headers: what stays, what becomes padding, what drops the datagram.  RFC 8200
+// section 4.2, RFC 2711 (router alert), RFC 3810 section 5 (MLD).
 //
-// Stays: router alert in front of an MLD message.  Becomes PadN: every other option that an unaware node must skip, and padding that is not
-// zero.  Drops: an option whose type tells an unaware node to discard the datagram, and options that do not fill their header.
-// Lengths never change, so a frame is edited in place.  Not here: the order of headers (wire/ipv6.ts); an AH over a changed destination option
-// no longer verifies, which is meant.
+// Stays: router alert in front of an MLD message.  Becomes PadN: every other option that an unaware node must skip, and
+// padding that is not zero.  Drops: an option whose type tells an unaware node to discard the datagram, and options that do not
+// fill their header.
+// Lengths never change, so a frame is edited in place.  Not here: the order of headers (wire/ipv6.ts).  An AH over a changed
+// destination option no longer verifies, which is meant.
 
 import { type Frames, KIND_IPV6 } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';

@@ -1,9 +1,9 @@
-// Builders of what the firewall itself sends: ARP, ICMP errors and echo replies, TCP resets.  RFC 826, RFC 792, RFC 1122 section 3.2.2,
-// RFC 1812 section 4.3, RFC 1191, RFC 9293 section 3.10.7.1.
+// Builders of what the firewall itself sends: ARP, ICMP errors and echo replies, TCP resets.  RFC 826, RFC 792, RFC 1122
+// section 3.2.2, RFC 1812 section 4.3, RFC 1191, RFC 9293 section 3.10.7.1.
 //
-// Each writes at an offset of the region and returns the length of what it wrote; the caller has made the room (MAX_ANSWER octets
-// are always enough, an echo reply needs as many as its request).  `from` is the first octet of the link header of the frame that is answered,
-// `l3` its IP header; both as the sender put them on the wire.  The answer goes back by its MACs and tags.
+// Each writes at an offset of the region and returns the length of what it wrote; the caller has made the room (MAX_ANSWER
+// octets are always enough, an echo reply needs as many as its request).  `from` is the first octet of the link header of the
+// frame that is answered, `l3` its IP header; both as the sender put them on the wire.  The answer goes back by its MACs and tags.
 // Not here: rate limits, which address answers, ICMPv6 (a bridge sends none).
 
 import { complement, delta16, fold, sumOctets, updateChecksum } from './checksum.ts';
@@ -80,20 +80,46 @@ function isHostAddr(addr: number): boolean {
 
 /** Destination unreachable; `mtu` is the next-hop MTU of code 4 (RFC 1191), else 0.  `src` is our address. */
 export function unreachable(
-  v: DataView, u8: Uint8Array, u16: Uint16Array, at: number, from: number, l3: number, end: number, code: number, mtu: number, src: number,
+  v: DataView,
+  u8: Uint8Array,
+  u16: Uint16Array,
+  at: number,
+  from: number,
+  l3: number,
+  end: number,
+  code: number,
+  mtu: number,
+  src: number,
 ): number {
   return icmpError(v, u8, u16, at, from, l3, end, icmp.UNREACHABLE, code, mtu, src);
 }
 
 /** Time exceeded in transit. */
 export function timeExceeded(
-  v: DataView, u8: Uint8Array, u16: Uint16Array, at: number, from: number, l3: number, end: number, src: number,
+  v: DataView,
+  u8: Uint8Array,
+  u16: Uint16Array,
+  at: number,
+  from: number,
+  l3: number,
+  end: number,
+  src: number,
 ): number {
   return icmpError(v, u8, u16, at, from, l3, end, icmp.TIME_EXCEEDED, 0, 0, src);
 }
 
 function icmpError(
-  v: DataView, u8: Uint8Array, u16: Uint16Array, at: number, from: number, l3: number, end: number, type: number, code: number, rest: number, src: number,
+  v: DataView,
+  u8: Uint8Array,
+  u16: Uint16Array,
+  at: number,
+  from: number,
+  l3: number,
+  end: number,
+  type: number,
+  code: number,
+  rest: number,
+  src: number,
 ): number {
   const link = answerLink(v, u8, at, from, l3);
   const outer = at + link;
@@ -134,7 +160,16 @@ function writeIpv4(v: DataView, at: number, tos: number, payload: number, proto:
  * Returns 40.
  */
 export function segment4(
-  v: DataView, l3: number, src: number, dst: number, srcPort: number, dstPort: number, seq: number, ack: number, bits: number, win: number,
+  v: DataView,
+  l3: number,
+  src: number,
+  dst: number,
+  srcPort: number,
+  dstPort: number,
+  seq: number,
+  ack: number,
+  bits: number,
+  win: number,
 ): number {
   const l4 = l3 + ipv4.MIN_HEADER_LENGTH;
   writeIpv4(v, l3, 0, tcp.MIN_HEADER_LENGTH, ipv4.PROTOCOL_TCP, src, dst);
@@ -147,7 +182,16 @@ export function segment4(
  * The same over IPv6; the addresses are the four words of `addrs` at `src` and at `dst` (indexes, not octets).  Returns 60.
  */
 export function segment6(
-  v: DataView, l3: number, addrs: Int32Array, src: number, dst: number, srcPort: number, dstPort: number, seq: number, ack: number, bits: number,
+  v: DataView,
+  l3: number,
+  addrs: Int32Array,
+  src: number,
+  dst: number,
+  srcPort: number,
+  dstPort: number,
+  seq: number,
+  ack: number,
+  bits: number,
   win: number,
 ): number {
   for (let i = 0; i < 4; i++) {

@@ -170,7 +170,16 @@ function update(v: DataView, at: number, delta: number): void {
 
 /** Writes a 20-octet header without options and its checksum. */
 export function write(
-  v: DataView, at: number, tosOctet: number, length: number, id: number, flags: number, hops: number, proto: number, src: number, dst: number,
+  v: DataView,
+  at: number,
+  tosOctet: number,
+  length: number,
+  id: number,
+  flags: number,
+  hops: number,
+  proto: number,
+  src: number,
+  dst: number,
 ): void {
   v.setUint8(at + VERSION_IHL, 0x45);
   v.setUint8(at + TOS, tosOctet);

@@ -10,7 +10,18 @@ import * as ipv4 from '../../src/wire/ipv4.ts';
 import * as segment from '../../src/wire/segment.ts';
 import * as tcp from '../../src/wire/tcp.ts';
 import { fuzz, must, type Random } from '../fuzzing.ts';
-import { drain, fragment6, frame4, frame6, isConserved, makeFixture, receiveAny, tcpPayload, transmitAll, udpPayload } from '../stream/fragment-fixture.ts';
+import {
+  drain,
+  fragment6,
+  frame4,
+  frame6,
+  isConserved,
+  makeFixture,
+  receiveAny,
+  tcpPayload,
+  transmitAll,
+  udpPayload,
+} from '../stream/fragment-fixture.ts';
 import { GOLDEN, octetsOf } from '../wire/golden.ts';
 
 const CANARY = 0xa5;
@@ -52,7 +63,8 @@ function decodeOnce(octets: Uint8Array, ingress: number): void {
     if (kind === KIND_IPV4 || kind === KIND_IPV6) useDatagram(octets.length);
     else x.ledger.consume(0);
   }
-  for (let i = 1; i <= MARGIN; i++) must(u8[at - i] === CANARY && u8[at + octets.length + i - 1] === CANARY, `octet ${i} outside of the frame was written`);
+  for (let i = 1; i <= MARGIN; i++)
+    must(u8[at - i] === CANARY && u8[at + octets.length + i - 1] === CANARY, `octet ${i} outside of the frame was written`);
   must(isConserved(x), 'not conserved');
   must(x.frames.slotsInUse === 0, 'a slot is lost');
 }
@@ -85,7 +97,8 @@ function useDatagram(length: number): void {
     must(ipv4.check(view, at + l3 - frames.offset[0]!, at + size) === OK, 'an answer that is no datagram');
   }
   if (frames.protocol[0] === ipv4.PROTOCOL_TCP && !isFragment) {
-    if (tcp.checkOptions(view, l4) === OK) for (let kind = 0; kind < 256; kind++) must(tcp.findOption(view, l4, kind) < frames.payload[0]!, 'an option outside');
+    if (tcp.checkOptions(view, l4) === OK)
+      for (let kind = 0; kind < 256; kind++) must(tcp.findOption(view, l4, kind) < frames.payload[0]!, 'an option outside');
     segment.isChecksumGood(view, u8, u16, l3, l4, end, ipv4.PROTOCOL_TCP);
     build.reset(view, u8, at, frames.offset[0]!, l3, l4, end);
   }

@@ -4,7 +4,19 @@
 import { NO_FRAME } from '../../src/frame/frames.ts';
 import * as R from '../../src/telemetry/reasons.ts';
 import { fuzz, must } from '../fuzzing.ts';
-import { LIMITS, drain, fragment6, frame4, frame6, isConserved, isEmpty, makeFixture, octetsOfFrame, receive, transmitAll } from '../stream/fragment-fixture.ts';
+import {
+  LIMITS,
+  drain,
+  fragment6,
+  frame4,
+  frame6,
+  isConserved,
+  isEmpty,
+  makeFixture,
+  octetsOfFrame,
+  receive,
+  transmitAll,
+} from '../stream/fragment-fixture.ts';
 import { FragmentModel, HELD, MERGES, type Piece, payloadOf } from '../stream/fragment-model.ts';
 
 const STEP = 6;
@@ -97,7 +109,10 @@ function settle(merged: number, key: number, pieces: readonly Piece[], way: numb
     checkCut(sent, key, payload);
     return;
   }
-  must(sent.length === pieces.length && sent.every((octets, i) => Buffer.compare(octets, frameOf(key, pieces[i]!)) === 0), 'the fragments that left are others');
+  must(
+    sent.length === pieces.length && sent.every((octets, i) => Buffer.compare(octets, frameOf(key, pieces[i]!)) === 0),
+    'the fragments that left are others',
+  );
 }
 
 /** Pieces at a smaller MTU: they fit, they are fragments of the right octets in order, and they add up. */

@@ -1,5 +1,5 @@
-// Fuzz target: inner headers of ICMP errors, against a model that compares tuples one session at a time.  A found error must name its session's
-// tuple, stay within its frame, and have right checksums after translation.
+// Fuzz target: inner headers of ICMP errors, against a model that compares tuples one session at a time.  A found error must
+// name its session's tuple, stay within its frame, and have right checksums after translation.
 
 import { KIND_IPV4 } from '../../src/frame/frames.ts';
 import * as record from '../../src/session/record.ts';
@@ -26,8 +26,15 @@ for (const protocol of [ipv4.PROTOCOL_TCP, ipv4.PROTOCOL_UDP, ipv4.PROTOCOL_ICMP
   const isQuery = protocol === ipv4.PROTOCOL_ICMP;
   sessions.hot.set(
     [
-      HOST, PEER, isQuery ? 0x0007_0007 : (1025 << 16) | 25, PEER, GLOBAL, isQuery ? 0x0009_0009 : (25 << 16) | 2025,
-      protocol | (0 << record.FORWARD_PORT_SHIFT) | (2 << record.REPLY_PORT_SHIFT), 0, record.OPEN | record.INSPECTED | record.TRANSLATED,
+      HOST,
+      PEER,
+      isQuery ? 0x0007_0007 : (1025 << 16) | 25,
+      PEER,
+      GLOBAL,
+      isQuery ? 0x0009_0009 : (25 << 16) | 2025,
+      protocol | (0 << record.FORWARD_PORT_SHIFT) | (2 << record.REPLY_PORT_SHIFT),
+      0,
+      record.OPEN | record.INSPECTED | record.TRANSLATED,
     ],
     session << record.RECORD_SHIFT,
   );
@@ -85,7 +92,8 @@ function once(octets: Uint8Array, ingress: number): void {
     must(sumOctets(u16, u8, l4, end) === 0xffff, 'outer checksum');
     must(ipv4.headerLength(view, l4 + 8) > 20 || ipv4.srcAddr(view, l4 + 8) === (ingress === 0 ? PEER : HOST), 'inner source');
   }
-  for (let i = 1; i <= MARGIN; i++) must(u8[2048 - i] === CANARY && u8[2048 + octets.length + i - 1] === CANARY, 'an octet outside of the frame was written');
+  for (let i = 1; i <= MARGIN; i++)
+    must(u8[2048 - i] === CANARY && u8[2048 + octets.length + i - 1] === CANARY, 'an octet outside of the frame was written');
 }
 
 /** session << 1 | direction by comparing what the inner datagram says with what left by `ingress`, or -1. */

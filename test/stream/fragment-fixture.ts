@@ -1,7 +1,7 @@
 // A region, frames, ledger and the stream parts that need no session, with the real decode step in front; datagrams as plain octets.
 
 import { FrameQueue } from '../../src/frame/frame-queue.ts';
-import { BATCH, Frames, PENDING } from '../../src/frame/frames.ts';
+import { BATCH, Frames, NO_FRAME, PENDING } from '../../src/frame/frames.ts';
 import { Ledger } from '../../src/frame/ledger.ts';
 import { Region, regionOctets } from '../../src/frame/region.ts';
 import type { DataPlane } from '../../src/path/data-plane.ts';
@@ -11,11 +11,23 @@ import { TimerWheel } from '../../src/session/timer-wheel.ts';
 import { Fragments } from '../../src/stream/fragments.ts';
 import { Cutter } from '../../src/stream/mtu.ts';
 import {
-  CONSUMED_FRAMES, DROPPED_FRAMES, DROPS, EVENTS, FRAGMENT_DATAGRAMS, GENERATED_FRAMES, HELD_FRAMES, LEDGER_COUNT, LEDGER_NAMES, MAX_PORTS, RECEIVED,
-  TRANSMITTED_FRAMES, createCounters,
+  CONSUMED_FRAMES,
+  DROPPED_FRAMES,
+  DROPS,
+  EVENTS,
+  FRAGMENT_DATAGRAMS,
+  GENERATED_FRAMES,
+  HELD_FRAMES,
+  LEDGER_COUNT,
+  LEDGER_NAMES,
+  MAX_PORTS,
+  RECEIVED,
+  TRANSMITTED_FRAMES,
+  createCounters,
 } from '../../src/telemetry/counters.ts';
 import { EventRing } from '../../src/telemetry/event-ring.ts';
 import { OK, REASONS, REASON_COUNT } from '../../src/telemetry/reasons.ts';
+import { HELD, MERGES, type Piece, payloadOf } from './fragment-model.ts';
 
 const RECEIVE_SLOT = 70_000;
 
@@ -45,8 +57,13 @@ export function makeFixture(smallSlots = 512, largeSlots = 8, datagrams = 64, ti
   const wheel = new TimerWheel(timers + datagrams, 0);
   const fragments = new Fragments(region, frames, ledger, wheel, timers, datagrams, counters, events, 12_345);
   const plane = {
-    frames, region, view: region.view, counters, bridgeGroup: new Int32Array(MAX_PORTS).fill(1).fill(0, 1, 2),
-    acceptAll: new Uint8Array(MAX_PORTS).fill(1), policy: { bridgeStrict: false },
+    frames,
+    region,
+    view: region.view,
+    counters,
+    bridgeGroup: new Int32Array(MAX_PORTS).fill(1).fill(0, 1, 2),
+    acceptAll: new Uint8Array(MAX_PORTS).fill(1),
+    policy: { bridgeStrict: false },
   } as unknown as DataPlane;
   const out = new FrameQueue(frames.capacity);
   return { region, frames, ledger, counters, events, wheel, fragments, cutter: new Cutter(region, frames, fragments.sizes), out, plane };
@@ -103,8 +120,12 @@ export function isConserved(x: Fixture): boolean {
 export function isEmpty(x: Fixture): boolean {
   const { currentFragments, currentReassemblies } = x.fragments.statistics;
   return (
-    x.frames.slotsInUse === 0 && x.counters[HELD_FRAMES] === 0 && x.counters[FRAGMENT_DATAGRAMS] === 0 && x.fragments.heldOctets === 0 &&
-    currentFragments.every((n) => n === 0) && currentReassemblies.every((n) => n === 0)
+    x.frames.slotsInUse === 0 &&
+    x.counters[HELD_FRAMES] === 0 &&
+    x.counters[FRAGMENT_DATAGRAMS] === 0 &&
+    x.fragments.heldOctets === 0 &&
+    currentFragments.every((n) => n === 0) &&
+    currentReassemblies.every((n) => n === 0)
   );
 }
 
@@ -169,7 +190,19 @@ export function frame4(d: Datagram4): Uint8Array {
   const dst = d.dst ?? DST4;
   octets.set([2, 0, 0, 0, 0, 10, 2, 0, 0, 0, 0, 11, 8, 0, 0x45, 0]);
   const flags = (d.df === true ? 0x4000 : 0) | (d.more === true ? 0x2000 : 0) | ((d.offset ?? 0) >> 3);
-  put(octets, 16, 20 + d.payload.length, d.id ?? 7, flags, ((d.ttl ?? 64) << 8) | (d.protocol ?? 17), 0, src >>> 16, src & 0xffff, dst >>> 16, dst & 0xffff);
+  put(
+    octets,
+    16,
+    20 + d.payload.length,
+    d.id ?? 7,
+    flags,
+    ((d.ttl ?? 64) << 8) | (d.protocol ?? 17),
+    0,
+    src >>> 16,
+    src & 0xffff,
+    dst >>> 16,
+    dst & 0xffff,
+  );
   put(octets, 24, checksumOf(octets, 14, 34));
   octets.set(d.payload, 34);
   return octets;
@@ -210,4 +243,34 @@ export function tcpPayload(octets: number, flags = 0x18, seq = 1000, src = SRC4,
   const pseudo = (src >>> 16) + (src & 0xffff) + (dst >>> 16) + (dst & 0xffff) + 6 + payload.length;
   put(payload, 16, checksumOf(payload, 0, payload.length, pseudo));
   return payload;
+}
+
+/** Gives one piece to the fixture and says what became of it. */
+export function give(x: Fixture, octets: Uint8Array, now = 0): { fate: string; f: number } {
+  const f = receive(x, 0, octets);
+  const merged = x.fragments.accept(f, LIMITS, now);
+  if (merged !== NO_FRAME) return { fate: MERGES, f: merged };
+  const reason = x.frames.reason[f]!;
+  return { fate: reason === OK ? HELD : REASONS[reason]!.name, f };
+}
+
+/** Lets every timer end. */
+export function expireAll(x: Fixture): void {
+  x.wheel.advance((x.wheel.now + 10_000) | 0, (timer, deadline) => x.fragments.expire(timer, deadline));
+}
+
+const CUTS = [0, 24, 48, 64, 136, 200, 245];
+
+/** The datagram that piecesOf() cuts. */
+export const WHOLE = udpPayload(245);
+
+/** The frame that carries a piece of `whole`. */
+export function pieceFrame(piece: Piece, whole: Uint8Array, id = 7, protocol = 17): Uint8Array {
+  return frame4({ id, protocol, offset: piece.from, more: piece.more, payload: payloadOf(piece, whole) });
+}
+
+/** WHOLE in `count` pieces, two to six, in order. */
+export function piecesOf(count: number): Piece[] {
+  const cuts = [...CUTS.slice(0, count), WHOLE.length];
+  return Array.from({ length: count }, (_, i) => ({ from: cuts[i]!, to: cuts[i + 1]!, more: i + 1 < count }));
 }

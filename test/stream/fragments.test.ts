@@ -3,40 +3,47 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { FRAGMENT, GENERATED, MERGED, NO_FRAME } from '../../src/frame/frames.ts';
-import { EVENT_REASSEMBLY, E_DST, E_KIND, E_PROTOCOL, E_REASON, E_SRC, E_VALUE, E_VALUE2, TABLE_OVERFLOW } from '../../src/telemetry/event-ring.ts';
+import {
+  EVENT_REASSEMBLY,
+  E_DST,
+  E_KIND,
+  E_PROTOCOL,
+  E_REASON,
+  E_SRC,
+  E_VALUE,
+  E_VALUE2,
+  TABLE_OVERFLOW,
+} from '../../src/telemetry/event-ring.ts';
 import * as R from '../../src/telemetry/reasons.ts';
 import {
-  DST4, LIMITS, SRC4, type Fixture, drain, fragment6, frame4, frame6, isConserved, isEmpty, makeFixture, moved, octetsOfFrame, receive, tcpPayload, transmitAll,
+  DST4,
+  LIMITS,
+  SRC4,
+  type Fixture,
+  WHOLE,
+  drain,
+  expireAll,
+  frame4,
+  give,
+  isConserved,
+  isEmpty,
+  makeFixture,
+  moved,
+  octetsOfFrame,
+  pieceFrame,
+  piecesOf,
+  receive,
+  tcpPayload,
+  transmitAll,
   udpPayload,
 } from './fragment-fixture.ts';
 import { FragmentModel, HELD, MERGES, type Piece, payloadOf } from './fragment-model.ts';
-
-const CUTS = [0, 24, 48, 64, 136, 200, 245];
-const WHOLE = udpPayload(245);
-
-function pieceFrame(piece: Piece, whole: Uint8Array, id = 7, protocol = 17): Uint8Array {
-  return frame4({ id, protocol, offset: piece.from, more: piece.more, payload: payloadOf(piece, whole) });
-}
-
-function piecesOf(count: number): Piece[] {
-  const cuts = [...CUTS.slice(0, count), WHOLE.length];
-  return Array.from({ length: count }, (_, i) => ({ from: cuts[i]!, to: cuts[i + 1]!, more: i + 1 < count }));
-}
 
 function* permutations<T>(items: readonly T[]): Generator<T[]> {
   if (items.length <= 1) yield [...items];
   for (let i = 0; i < items.length; i++) {
     for (const rest of permutations([...items.slice(0, i), ...items.slice(i + 1)])) yield [items[i]!, ...rest];
   }
-}
-
-/** Gives one piece to the fixture and says what became of it. */
-function give(x: Fixture, octets: Uint8Array, now = 0): { fate: string; f: number } {
-  const f = receive(x, 0, octets);
-  const merged = x.fragments.accept(f, LIMITS, now);
-  if (merged !== NO_FRAME) return { fate: MERGES, f: merged };
-  const reason = x.frames.reason[f]!;
-  return { fate: reason === R.OK ? HELD : R.REASONS[reason]!.name, f };
 }
 
 /** Runs one sequence of pieces against the model and says what is different, '' when nothing is. */
@@ -56,11 +63,6 @@ function run(x: Fixture, sequence: readonly Piece[], whole: Uint8Array, id: numb
     if (!isConserved(x)) return `${JSON.stringify(sequence)}: not conserved`;
   }
   return '';
-}
-
-/** Lets every timer end. */
-function expireAll(x: Fixture): void {
-  x.wheel.advance((x.wheel.now + 10_000) | 0, (timer, deadline) => x.fragments.expire(timer, deadline));
 }
 
 t.test('all orders of up to six fragments', async (t) => {
@@ -112,7 +114,10 @@ t.test('all orders with one piece more: a copy, a forged copy, an overlap, anoth
 t.test('random sequences over random cuts', async (t) => {
   const x = makeFixture();
   const piece = fc.record({
-    from: fc.integer({ min: 0, max: 30 }).map((n) => n * 8), length: fc.integer({ min: 1, max: 8 }).map((n) => n * 8), more: fc.boolean(), forged: fc.boolean(),
+    from: fc.integer({ min: 0, max: 30 }).map((n) => n * 8),
+    length: fc.integer({ min: 1, max: 8 }).map((n) => n * 8),
+    more: fc.boolean(),
+    forged: fc.boolean(),
   });
   t.doesNotThrow(() =>
     fc.assert(
@@ -142,14 +147,29 @@ t.test('the merged frame has the columns that decode would give it', async (t) =
   const wanted = receive(x, 5, frame4({ protocol: 6, ttl: 9, df: true, payload: segment }));
   t.same(octetsOfFrame(x, f), octetsOfFrame(x, wanted), 'header of the first fragment');
   const { frames } = x;
-  for (const column of ['length', 'wireLength', 'kind', 'vlan', 'protocol', 'ingress', 'egress', 'session', 'fate', 'reason', 'gsoSize'] as const) {
+  for (const column of [
+    'length',
+    'wireLength',
+    'kind',
+    'vlan',
+    'protocol',
+    'ingress',
+    'egress',
+    'session',
+    'fate',
+    'reason',
+    'gsoSize',
+  ] as const) {
     t.equal(frames[column][f], frames[column][wanted], column);
   }
   for (const column of ['l3', 'l4', 'payload', 'end'] as const) {
     t.equal(frames[column][f]! - frames.offset[f]!, frames[column][wanted]! - frames.offset[wanted]!, column);
   }
   t.equal(frames.flags[f], MERGED | GENERATED);
-  t.same([x.fragments.sizes.count[f], x.fragments.sizes.size(f, 0), x.fragments.sizes.size(f, 1), x.fragments.sizes.size(f, 2)], [2, 40, 80, 0]);
+  t.same(
+    [x.fragments.sizes.count[f], x.fragments.sizes.size(f, 0), x.fragments.sizes.size(f, 1), x.fragments.sizes.size(f, 2)],
+    [2, 40, 80, 0],
+  );
 });
 
 t.test('counters of a datagram that is merged, and of one that goes on in fragments', async (t) => {
@@ -214,7 +234,12 @@ t.test('an answer that never came counts as consumed at the next fragment', asyn
 
 /** One rule: the frames in turn, their fates, the counters that moved in the end, and what an event says. */
 function rule(
-  t: Pick<typeof import('tap').default, 'same' | 'ok' | 'equal'>, frames: Uint8Array[], fates: string[], deltas: Record<string, number>, limits = LIMITS, ingress = 0,
+  t: Pick<typeof import('tap').default, 'same' | 'ok' | 'equal'>,
+  frames: Uint8Array[],
+  fates: string[],
+  deltas: Record<string, number>,
+  limits = LIMITS,
+  ingress = 0,
 ): Fixture {
   const x = makeFixture();
   const before = x.counters.slice();
@@ -242,13 +267,22 @@ t.test('rules', async (t) => {
   const piece = (from: number, to: number, more = true, over = {}): Uint8Array =>
     frame4({ id: 7, protocol: 6, offset: from, more, payload: segment.slice(from, to), ...over });
   const DUP = 'ip.frag-dup';
-  const [TINY, BADLEN, OVERSIZE, LIMIT, OVERLAP] = ['ip.frag-tiny', 'ip.frag-badlen', 'ip.frag-oversize', 'ip.frag-limit', 'ip.frag-overlap'];
+  const [TINY, BADLEN, OVERSIZE, LIMIT, OVERLAP] = [
+    'ip.frag-tiny',
+    'ip.frag-badlen',
+    'ip.frag-oversize',
+    'ip.frag-limit',
+    'ip.frag-overlap',
+  ];
 
   t.test('tiny first fragment', async (t) => {
     const x = rule(t, [piece(0, 8), piece(8, 80, false)], [TINY, TINY], { dropped: 2, [TINY]: 2, [`event ${TINY}`]: 1 });
     const at = x.events.peek();
     const { words } = x.events;
-    t.same([words[at + E_KIND], words[at + E_REASON], words[at + E_SRC], words[at + E_DST]], [EVENT_REASSEMBLY, R.IP_FRAG_TINY, SRC4, DST4 | 0]);
+    t.same(
+      [words[at + E_KIND], words[at + E_REASON], words[at + E_SRC], words[at + E_DST]],
+      [EVENT_REASSEMBLY, R.IP_FRAG_TINY, SRC4, DST4 | 0],
+    );
     t.equal(words[at + E_PROTOCOL], 6);
   });
   t.test('first fragment without all options', async (t) => {
@@ -275,10 +309,20 @@ t.test('rules', async (t) => {
   });
   t.test('overlap poisons the key', async (t) => {
     const again = [piece(0, 24), piece(24, 80, false)];
-    rule(t, [piece(0, 32), ...again.reverse(), piece(0, 24)], [HELD, OVERLAP, OVERLAP, OVERLAP], { dropped: 4, [OVERLAP]: 4, [`event ${OVERLAP}`]: 1 });
+    rule(t, [piece(0, 32), ...again.reverse(), piece(0, 24)], [HELD, OVERLAP, OVERLAP, OVERLAP], {
+      dropped: 4,
+      [OVERLAP]: 4,
+      [`event ${OVERLAP}`]: 1,
+    });
   });
   t.test('an exact copy is dropped alone', async (t) => {
-    rule(t, [piece(0, 24), piece(0, 24), piece(24, 80, false)], [HELD, DUP, MERGES], { generated: 1, transmitted: 1, consumed: 2, dropped: 1, [DUP]: 1 });
+    rule(t, [piece(0, 24), piece(0, 24), piece(24, 80, false)], [HELD, DUP, MERGES], {
+      generated: 1,
+      transmitted: 1,
+      consumed: 2,
+      dropped: 1,
+      [DUP]: 1,
+    });
   });
   t.test('too many fragments', async (t) => {
     const frames = [24, 32, 40, 48].map((from) => piece(from, from + 8));
@@ -306,124 +350,16 @@ t.test('rules', async (t) => {
   t.test('datagrams do not mix: direction, protocol, interface', async (t) => {
     const back = piece(24, 80, false, { src: DST4, dst: SRC4 });
     const other = frame4({ id: 7, protocol: 17, offset: 24, payload: segment.slice(24) });
-    rule(t, [piece(0, 24), back, other, piece(24, 80, false)], [HELD, HELD, HELD, MERGES], { generated: 1, transmitted: 1, consumed: 2, held: 2, 'fragment-datagrams': 2 });
+    rule(t, [piece(0, 24), back, other, piece(24, 80, false)], [HELD, HELD, HELD, MERGES], {
+      generated: 1,
+      transmitted: 1,
+      consumed: 2,
+      held: 2,
+      'fragment-datagrams': 2,
+    });
     const x = makeFixture();
     x.fragments.accept(receive(x, 0, piece(0, 24), 0), LIMITS, 0);
     t.equal(x.fragments.accept(receive(x, 1, piece(24, 80, false), 2), LIMITS, 0), NO_FRAME, 'another interface');
     t.equal(x.fragments.accept(receive(x, 1, piece(24, 80, false), 0), LIMITS, 0) === NO_FRAME, false);
   });
-});
-
-t.test('timers', async (t) => {
-  const x = makeFixture(512, 8, 64, 40);
-  const [first, last] = piecesOf(2) as [Piece, Piece];
-  const fire = (timer: number, deadline: number): void => x.fragments.expire(timer, deadline);
-  give(x, pieceFrame(first, WHOLE), 10);
-  x.wheel.advance(3009, fire);
-  t.equal(x.counters[4], 1, 'held to the last millisecond');
-  const before = x.counters.slice();
-  x.wheel.advance(3010, fire);
-  t.same(moved(x, before), { held: -1, dropped: 1, 'fragment-datagrams': -1, 'ip.frag-timeout': 1, 'event ip.frag-timeout': 1 });
-  t.equal(x.fragments.statistics.totalTimeouts[0], 1);
-  t.ok(isEmpty(x) && isConserved(x));
-  t.equal(give(x, pieceFrame(last, WHOLE), 3011).fate, HELD, 'the other half begins a datagram of its own');
-  // A refused key is forgotten at the deadline of its first fragment, not later.
-  give(x, pieceFrame({ ...last, from: last.from + 8 }, WHOLE), 5000);
-  t.equal(give(x, pieceFrame(first, WHOLE), 6010).fate, 'ip.frag-overlap');
-  x.wheel.advance(6011, fire);
-  t.equal(x.fragments.statistics.totalTimeouts[0], 1, 'which is no timeout of a datagram');
-  t.equal(give(x, pieceFrame(first, WHOLE), 6012).fate, HELD);
-});
-
-t.test('bounds: octets, slots and places of the table', async (t) => {
-  // 4 MiB are 2,048 small slots.
-  const x = makeFixture(2100, 4, 64);
-  const limits = { ...LIMITS, maxFragments: 256, maxReassemblies: 64 };
-  const payload = new Uint8Array(8);
-  let held = 0;
-  for (let id = 0; id < 9; id++) {
-    for (let i = 0; i < 255; i++) {
-      x.fragments.accept(receive(x, 0, frame4({ id, protocol: 99, offset: 8 + i * 16, more: true, payload })), limits, 0);
-      if (x.frames.reason[0] === R.OK) held++;
-    }
-  }
-  t.equal(held, 2048);
-  t.equal(x.fragments.heldOctets, 0x40_0000 - 2048 * 8, 'a datagram that met the bound was dropped whole');
-  t.ok(isConserved(x));
-  expireAll(x);
-  t.ok(isEmpty(x));
-
-  const few = makeFixture(2, 1, 64);
-  for (let i = 0; i < 3; i++) few.fragments.accept(receive(few, 0, frame4({ offset: 8 + i * 16, more: true, payload })), LIMITS, 0);
-  t.equal(few.frames.reason[0], R.FRAME_NO_SLOT);
-  t.ok(isEmpty(few) && isConserved(few), 'without a slot the datagram is given up');
-
-  const table = makeFixture(64, 1, 4);
-  for (let id = 0; id < 6; id++) table.fragments.accept(receive(table, 0, frame4({ id, offset: 8, more: true, payload })), LIMITS, 0);
-  t.equal(table.frames.reason[0], R.IP_FRAG_LIMIT);
-  t.equal(table.fragments.statistics.currentReassemblies[0], 4);
-  expireAll(table);
-  t.ok(isEmpty(table) && isConserved(table));
-});
-
-t.test('a datagram of 65,535 octets in 44 fragments, in order and in reverse', async (t) => {
-  const limits = { ...LIMITS, maxFragments: 64 };
-  const whole = udpPayload(65_515);
-  const cuts = Array.from({ length: 45 }, (_, i) => Math.min(i * 1496, 65_515));
-  const frames = cuts.slice(0, 44).map((from, i) => frame4({ offset: from, more: i < 43, payload: whole.slice(from, cuts[i + 1]) }));
-  for (const order of [frames, [...frames].reverse()]) {
-    const x = makeFixture();
-    let merged = NO_FRAME;
-    for (const octets of order) merged = x.fragments.accept(receive(x, 0, octets), limits, 0);
-    t.same(octetsOfFrame(x, merged), frame4({ payload: whole }));
-    x.ledger.transmit(merged);
-    x.fragments.consumeFragments(merged);
-    drain(x);
-    t.ok(isEmpty(x) && isConserved(x));
-  }
-});
-
-t.test('IPv6', async (t) => {
-  const x = makeFixture();
-  const whole = udpPayload(100);
-  // Destination options that may be read by the receiver alone stand behind the fragment header.
-  const options = new Uint8Array([17, 0, 1, 4, 0, 0, 0, 0]);
-  const body = new Uint8Array([...options, ...whole]);
-  const first = frame6(44, fragment6(60, 0xdead_beef, 0, true, body.slice(0, 48)));
-  // The next header of a later fragment means nothing.
-  const last = frame6(44, fragment6(6, 0xdead_beef, 48, false, body.slice(48)));
-  for (const order of [[first, last], [last, first]]) {
-    const before = x.counters.slice();
-    t.equal(x.fragments.accept(receive(x, 0, order[0]!), LIMITS, 0), NO_FRAME);
-    const merged = x.fragments.accept(receive(x, 1, order[1]!), LIMITS, 0);
-    const wanted = receive(x, 5, frame6(60, body));
-    t.same(octetsOfFrame(x, merged), octetsOfFrame(x, wanted), 'the fragment header is gone');
-    t.equal(x.frames.protocol[merged], 17);
-    for (const column of ['l3', 'l4', 'payload', 'end'] as const) {
-      t.equal(x.frames[column][merged]! - x.frames.offset[merged]!, x.frames[column][wanted]! - x.frames.offset[wanted]!, column);
-    }
-    t.equal(x.fragments.sizes.identification[merged], 0xdead_beef | 0);
-    x.ledger.consume(5);
-    x.ledger.transmit(merged);
-    x.fragments.consumeFragments(merged);
-    drain(x);
-    t.same(moved(x, before), { received: 3, generated: 1, transmitted: 1, consumed: 3 });
-  }
-
-  const atomic = frame6(44, fragment6(17, 1, 0, false, udpPayload(30)));
-  t.equal(x.fragments.accept(receive(x, 0, frame6(44, fragment6(17, 1, 24, false, udpPayload(8)))), LIMITS, 0), NO_FRAME);
-  const f = receive(x, 3, atomic);
-  t.equal(x.fragments.accept(f, LIMITS, 0), f, 'an atomic fragment is processed alone');
-  t.same(octetsOfFrame(x, f), frame6(17, udpPayload(30)));
-  t.equal(x.frames.flags[f]! & FRAGMENT, 0);
-  t.equal(x.frames.payload[f]! - x.frames.l4[f]!, 8);
-  const g = receive(x, 4, frame6(44, fragment6(17, 1, 0, false, new Uint8Array(4))));
-  t.equal(x.fragments.accept(g, LIMITS, 0), NO_FRAME);
-  t.equal(x.frames.reason[g], R.UDP_BAD_LENGTH, 'and checked alone');
-
-  const tiny = receive(x, 4, frame6(44, fragment6(6, 2, 0, true, tcpPayload(20).slice(0, 16))));
-  t.equal(x.fragments.accept(tiny, LIMITS, 0), NO_FRAME);
-  t.equal(x.frames.reason[tiny], R.IP_FRAG_TINY);
-  while (x.events.peek() >= 0 && x.events.words[x.events.peek() + E_REASON] !== R.IP_FRAG_TINY) x.events.advance();
-  t.equal(x.events.textOf(x.events.peek()).length, 32, 'both addresses');
 });

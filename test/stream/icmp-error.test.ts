@@ -35,7 +35,7 @@ function setUp(): Setup {
   const sessions = new SessionTable(16, 99);
   const asked: number[][] = [];
   const inspected = {
-    isPlausibleSeq(session: number, direction: number, seq: number): boolean {
+    isOutstanding(session: number, direction: number, seq: number): boolean {
       asked.push([session, direction, seq]);
       return seq === 1000;
     },
@@ -85,7 +85,10 @@ function segmentOf(src: number, dst: number, ports: number, seq = 1000): Uint8Ar
   const v = new DataView(payload.buffer);
   v.setInt32(0, ports);
   v.setUint16(16, 0);
-  v.setUint16(16, checksumOf(payload, 0, payload.length, (src >>> 16) + (src & 0xffff) + (dst >>> 16) + (dst & 0xffff) + 6 + payload.length));
+  v.setUint16(
+    16,
+    checksumOf(payload, 0, payload.length, (src >>> 16) + (src & 0xffff) + (dst >>> 16) + (dst & 0xffff) + 6 + payload.length),
+  );
   return payload;
 }
 
@@ -150,10 +153,18 @@ t.test('UDP, also without a checksum, and an echo by its identifier', async (t) 
     payload.set([sum >> 8, sum & 255], 2);
     return payload;
   };
-  const f = receive(x, 0, errorFrame(ROUTER, GLOBAL, icmp.TIME_EXCEEDED, 0, 0, { src: GLOBAL, dst: PEER, protocol: 1, payload: echoOf(9) }), OUTSIDE);
+  const f = receive(
+    x,
+    0,
+    errorFrame(ROUTER, GLOBAL, icmp.TIME_EXCEEDED, 0, 0, { src: GLOBAL, dst: PEER, protocol: 1, payload: echoOf(9) }),
+    OUTSIDE,
+  );
   t.equal(errors.lookupError(f), (echo << 1) | 1);
   errors.translateError(f, echo, 1);
-  t.same(octetsOfFrame(x, f), errorFrame(ROUTER, HOST, icmp.TIME_EXCEEDED, 0, 0, { src: HOST, dst: PEER, protocol: 1, payload: echoOf(7) }));
+  t.same(
+    octetsOfFrame(x, f),
+    errorFrame(ROUTER, HOST, icmp.TIME_EXCEEDED, 0, 0, { src: HOST, dst: PEER, protocol: 1, payload: echoOf(7) }),
+  );
 });
 
 t.test('what is refused, and why', async (t) => {
@@ -171,8 +182,15 @@ t.test('what is refused, and why', async (t) => {
   t.equal(reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 3, 68, OUTGOING)), 'none', 'the floor is that of code 4');
   t.equal(reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 1, 0, OUTGOING, 7)), 'icmp.malformed');
   t.equal(reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 1, 0, { ...OUTGOING, offset: 8 })), 'icmp.bad-inner', 'a later fragment');
-  t.equal(reasonOf(errorFrame(ROUTER, PEER, icmp.UNREACHABLE, 1, 0, OUTGOING)), 'icmp.bad-inner', 'not to the sender of the inner datagram');
-  t.equal(reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 1, 0, { ...OUTGOING, payload: segmentOf(GLOBAL, PEER, (1026 << 16) | 25) })), 'icmp.unsolicited');
+  t.equal(
+    reasonOf(errorFrame(ROUTER, PEER, icmp.UNREACHABLE, 1, 0, OUTGOING)),
+    'icmp.bad-inner',
+    'not to the sender of the inner datagram',
+  );
+  t.equal(
+    reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 1, 0, { ...OUTGOING, payload: segmentOf(GLOBAL, PEER, (1026 << 16) | 25) })),
+    'icmp.unsolicited',
+  );
   t.equal(reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 1, 0, { ...OUTGOING, protocol: 17 })), 'icmp.unsolicited');
   const aboutError: Inner = { src: GLOBAL, dst: PEER, protocol: 1, payload: new Uint8Array([3, 0, 0, 0, 0, 0, 0, 0]) };
   t.equal(reasonOf(errorFrame(ROUTER, GLOBAL, icmp.UNREACHABLE, 1, 0, aboutError)), 'icmp.bad-inner', 'an error about an error');
@@ -196,7 +214,14 @@ t.test('the sequence number must be one that is under way', async (t) => {
   t.same(asked, []);
   sessions.addFlag(session, record.INSPECTED);
   t.same([1000, 1001].map(reasonAt), ['none', 'icmp.bad-inner']);
-  t.same(asked, [[session, 0, 1000], [session, 0, 1001]], 'the stream is asked about the direction of the inner segment');
+  t.same(
+    asked,
+    [
+      [session, 0, 1000],
+      [session, 0, 1001],
+    ],
+    'the stream is asked about the direction of the inner segment',
+  );
 });
 
 t.test('an error that this program writes comes home', async (t) => {
@@ -205,7 +230,18 @@ t.test('an error that this program writes comes home', async (t) => {
   const f = receive(x, 1, frame4({ protocol: 6, src: HOST, dst: PEER, payload: segmentOf(HOST, PEER, PORTS_IN) }), INSIDE);
   const { u8, u16, view } = x.region;
   const g = x.frames.allocate(build.MAX_ANSWER);
-  const length = build.unreachable(view, u8, u16, x.frames.offset[g]!, x.frames.offset[f]!, x.frames.l3[f]!, x.frames.end[f]!, 4, 1400, ROUTER);
+  const length = build.unreachable(
+    view,
+    u8,
+    u16,
+    x.frames.offset[g]!,
+    x.frames.offset[f]!,
+    x.frames.l3[f]!,
+    x.frames.end[f]!,
+    4,
+    1400,
+    ROUTER,
+  );
   const answer = u8.slice(x.frames.offset[g]!, x.frames.offset[g]! + length);
   // Another firewall further out wrote it; addresses are the same on both sides of this one.
   t.equal(errors.lookupError(receive(x, 2, answer, OUTSIDE)), (session << 1) | 1);
@@ -271,21 +307,30 @@ t.test('whatever is quoted, the outer checksum stays right', async (t) => {
   const { x, sessions, errors } = setUp();
   t.doesNotThrow(() =>
     fc.assert(
-      fc.property(fc.integer(), fc.integer(), fc.integer(), fc.uint8Array({ minLength: 8, maxLength: 64 }), (global, portsIn, portsOut, payload) => {
-        const session = addSession(sessions, 6, portsIn, portsOut, 0, global);
-        new DataView(payload.buffer).setInt32(0, (portsOut << 16) | (portsOut >>> 16));
-        const octets = errorFrame(ROUTER, global, icmp.UNREACHABLE, 1, 0, { src: global, dst: PEER, protocol: 6, payload });
-        const f = receive(x, 0, octets, OUTSIDE);
-        errors.translateError(f, session, 1);
-        sessions.remove(session);
-        const { view } = x.region;
-        const l4 = x.frames.l4[f]!;
-        const inner = l4 + icmp.HEADER_LENGTH;
-        return (
-          sumOctets(x.region.u16, x.region.u8, l4, x.frames.end[f]!) === 0xffff && ipv4.check(view, x.frames.l3[f]!, x.frames.end[f]!) === R.OK &&
-          ipv4.srcAddr(view, inner) === HOST && ipv4.headerSum(view, inner, 20) === 0xffff && view.getInt32(inner + 20) === portsIn
-        );
-      }),
+      fc.property(
+        fc.integer(),
+        fc.integer(),
+        fc.integer(),
+        fc.uint8Array({ minLength: 8, maxLength: 64 }),
+        (global, portsIn, portsOut, payload) => {
+          const session = addSession(sessions, 6, portsIn, portsOut, 0, global);
+          new DataView(payload.buffer).setInt32(0, (portsOut << 16) | (portsOut >>> 16));
+          const octets = errorFrame(ROUTER, global, icmp.UNREACHABLE, 1, 0, { src: global, dst: PEER, protocol: 6, payload });
+          const f = receive(x, 0, octets, OUTSIDE);
+          errors.translateError(f, session, 1);
+          sessions.remove(session);
+          const { view } = x.region;
+          const l4 = x.frames.l4[f]!;
+          const inner = l4 + icmp.HEADER_LENGTH;
+          return (
+            sumOctets(x.region.u16, x.region.u8, l4, x.frames.end[f]!) === 0xffff &&
+            ipv4.check(view, x.frames.l3[f]!, x.frames.end[f]!) === R.OK &&
+            ipv4.srcAddr(view, inner) === HOST &&
+            ipv4.headerSum(view, inner, 20) === 0xffff &&
+            view.getInt32(inner + 20) === portsIn
+          );
+        },
+      ),
       { seed: 3, numRuns: 300 },
     ),
   );

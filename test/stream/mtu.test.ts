@@ -1,4 +1,5 @@
-// Fragmentation and re-segmentation, and IPv6 options: what the pieces are, that they are accounted, that the octets are the same in the end.
+// Fragmentation and re-segmentation, and IPv6 options: what the pieces are, that they are accounted, that the octets are the
+// same in the end.
 
 import fc from 'fast-check';
 import t from 'tap';
@@ -10,8 +11,23 @@ import * as ipv4 from '../../src/wire/ipv4.ts';
 import * as segment from '../../src/wire/segment.ts';
 import * as tcp from '../../src/wire/tcp.ts';
 import {
-  ADDR6, LIMITS, type Fixture, checksumOf, drain, fragment6, frame4, frame6, isConserved, isEmpty, makeFixture, moved, octetsOfFrame, receive, tcpPayload,
-  transmitAll, udpPayload,
+  ADDR6,
+  LIMITS,
+  type Fixture,
+  checksumOf,
+  drain,
+  fragment6,
+  frame4,
+  frame6,
+  isConserved,
+  isEmpty,
+  makeFixture,
+  moved,
+  octetsOfFrame,
+  receive,
+  tcpPayload,
+  transmitAll,
+  udpPayload,
 } from './fragment-fixture.ts';
 
 /** Cuts, transmits, and gives the frames that left. */
@@ -53,7 +69,10 @@ t.test('a datagram without DF is cut to the MTU', async (t) => {
   const again = receive(x, 0, frame4({ more: true, offset: 1480, payload: whole.slice(0, 1480) }));
   t.same(
     cutDatagram(x, again, 800),
-    [frame4({ more: true, offset: 1480, payload: whole.slice(0, 776) }), frame4({ more: true, offset: 1480 + 776, payload: whole.slice(776, 1480) })],
+    [
+      frame4({ more: true, offset: 1480, payload: whole.slice(0, 776) }),
+      frame4({ more: true, offset: 1480 + 776, payload: whole.slice(776, 1480) }),
+    ],
     'a fragment that is cut keeps its place and its more-fragments bit',
   );
   const short = receive(x, 0, frame4({ payload: udpPayload(100) }));
@@ -65,7 +84,9 @@ t.test('merged datagrams are cut where they were cut before, or at the MTU', asy
   const x = makeFixture();
   const whole = udpPayload(3000);
   const cuts = [0, 1000, 1016, 2400, 3000];
-  const pieces = cuts.slice(0, 4).map((from, i) => frame4({ df: true, more: i < 3, offset: from, payload: whole.slice(from, cuts[i + 1]) }));
+  const pieces = cuts
+    .slice(0, 4)
+    .map((from, i) => frame4({ df: true, more: i < 3, offset: from, payload: whole.slice(from, cuts[i + 1]) }));
   const before = x.counters.slice();
   t.same(cutDatagram(x, mergeAll(x, pieces), 1500), pieces, 'all as they came');
   t.same(moved(x, before), { received: 4, generated: 4, transmitted: 4, consumed: 4 });
@@ -94,17 +115,22 @@ t.test('what is cut comes together again', async (t) => {
   const x = makeFixture(512, 16);
   t.doesNotThrow(() =>
     fc.assert(
-      fc.property(fc.integer({ min: 9, max: 9000 }), fc.integer({ min: 68, max: 2000 }), fc.integer({ min: 28, max: 2000 }), (octets, mtu, second) => {
-        const whole = frame4({ payload: udpPayload(octets) });
-        const first = cutDatagram(x, receive(x, 1, whole), mtu);
-        if (first.some((frame) => frame.length > mtu + 14)) return false;
-        if (first.length === 1 || first.length > 256) return Buffer.compare(first[0]!, whole) === 0 || first.length > 256;
-        const merged = mergeAll(x, first);
-        if (Buffer.compare(octetsOfFrame(x, merged), whole) !== 0) return false;
-        const again = cutDatagram(x, merged, second);
-        if (again.length === 0) x.ledger.drop(merged, R.FRAME_NO_SLOT);
-        return again.every((frame) => frame.length <= Math.min(mtu, second) + 14) && isConserved(x) && isEmpty(x);
-      }),
+      fc.property(
+        fc.integer({ min: 9, max: 9000 }),
+        fc.integer({ min: 68, max: 2000 }),
+        fc.integer({ min: 28, max: 2000 }),
+        (octets, mtu, second) => {
+          const whole = frame4({ payload: udpPayload(octets) });
+          const first = cutDatagram(x, receive(x, 1, whole), mtu);
+          if (first.some((frame) => frame.length > mtu + 14)) return false;
+          if (first.length === 1 || first.length > 256) return Buffer.compare(first[0]!, whole) === 0 || first.length > 256;
+          const merged = mergeAll(x, first);
+          if (Buffer.compare(octetsOfFrame(x, merged), whole) !== 0) return false;
+          const again = cutDatagram(x, merged, second);
+          if (again.length === 0) x.ledger.drop(merged, R.FRAME_NO_SLOT);
+          return again.every((frame) => frame.length <= Math.min(mtu, second) + 14) && isConserved(x) && isEmpty(x);
+        },
+      ),
       { seed: 7, numRuns: 150 },
     ),
   );
@@ -182,14 +208,22 @@ t.test('a super-frame becomes segments', async (t) => {
   t.same(new Uint8Array(assembled), whole);
   t.ok(isEmpty(x));
   superFrame(x, 0, 5000, 1448, bits, 1);
-  t.same(cutSegment(x, 0, 1000).map((octets) => octets.length), [1014, 1014, 1014, 1014, 1014, 254], 'a smaller MTU');
+  t.same(
+    cutSegment(x, 0, 1000).map((octets) => octets.length),
+    [1014, 1014, 1014, 1014, 1014, 254],
+    'a smaller MTU',
+  );
   superFrame(x, 0, 1448, 1448, bits, 1);
   const single = cutSegment(x, 0, 1500);
   t.equal(single.length, 1);
   t.equal(checksumOf(single[0]!, 34, single[0]!.length, pseudo4(1468)), 0, 'one segment: its checksum is completed');
   t.equal(x.frames.flags[0]! & (GSO | PARTIAL_CHECKSUM | GENERATED), 0);
   receive(x, 0, frame4({ protocol: 6, df: true, payload: tcpPayload(2000) }));
-  t.same(cutSegment(x, 0, 1500).map((octets) => octets.length), [1514, 594], 'a long segment that is no super-frame');
+  t.same(
+    cutSegment(x, 0, 1500).map((octets) => octets.length),
+    [1514, 594],
+    'a long segment that is no super-frame',
+  );
 });
 
 function pseudo4(length: number): number {
@@ -200,7 +234,10 @@ t.test('an IPv6 segment over the MTU', async (t) => {
   const x = makeFixture();
   const f = receive(x, 0, frame6(6, tcpPayload(3000, tcp.ACK | tcp.PSH)));
   const sent = cutSegment(x, f, 1280);
-  t.same(sent.map((octets) => octets.length), [1298, 1298, 18 + 60 + 3000 - 2440]);
+  t.same(
+    sent.map((octets) => octets.length),
+    [1298, 1298, 18 + 60 + 3000 - 2440],
+  );
   for (const octets of sent) {
     const length = octets.length - 58;
     t.equal(new DataView(octets.buffer).getUint16(22), length);
@@ -213,18 +250,41 @@ t.test('IPv6 options', async (t) => {
   const normalise = (first: number, ...octets: number[]): { reason: number; payload: number[] } => {
     const f = receive(x, 0, frame6(first, new Uint8Array(octets)));
     const reason = normaliseOptions(x.region, x.frames, f);
-    return { reason, payload: [...octetsOfFrame(x, f).slice(58)] };
+    return { reason, payload: Array.from(octetsOfFrame(x, f).subarray(58)) };
   };
   const udp = [...udpPayload(8)];
   const mld = [143, 0, 0, 0, 0, 0, 0, 0];
   const alert = [5, 2, 0, 0];
-  t.same(normalise(60, 17, 0, 4, 1, 9, 1, 1, 7, ...udp), { reason: R.OK, payload: [17, 0, 1, 1, 0, 1, 1, 0, ...udp] }, 'an option to skip, and padding that says something');
+  t.same(
+    normalise(60, 17, 0, 4, 1, 9, 1, 1, 7, ...udp),
+    { reason: R.OK, payload: [17, 0, 1, 1, 0, 1, 1, 0, ...udp] },
+    'an option to skip, and padding that says something',
+  );
   t.same(normalise(60, 17, 0, 0, 0, 0, 0, 0, 0, ...udp).payload, [17, 0, 0, 0, 0, 0, 0, 0, ...udp], 'Pad1');
   t.same(normalise(0, 58, 0, ...alert, 1, 0, ...mld).payload, [58, 0, ...alert, 1, 0, ...mld], 'router alert of MLD');
   t.same(normalise(0, 17, 0, ...alert, 1, 0, ...udp).payload, [17, 0, 1, 2, 0, 0, 1, 0, ...udp], 'router alert of anything else');
   t.same(normalise(60, 58, 0, ...alert, 1, 0, ...mld).payload, [58, 0, 1, 2, 0, 0, 1, 0, ...mld], 'router alert where it does not belong');
-  t.same(normalise(0, 60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0x3e, 4, 1, 2, 3, 4, ...udp).payload, [60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0, ...udp]);
-  for (const type of [0x44, 0x84, 0xc2, 0xc9]) t.equal(normalise(60, 17, 0, type, 4, 0, 0, 0, 0, ...udp).reason, R.IP6_EXT_ILLEGAL, `option ${type}`);
+  t.same(normalise(0, 60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0x3e, 4, 1, 2, 3, 4, ...udp).payload, [
+    60,
+    0,
+    1,
+    4,
+    0,
+    0,
+    0,
+    0,
+    17,
+    0,
+    1,
+    4,
+    0,
+    0,
+    0,
+    0,
+    ...udp,
+  ]);
+  for (const type of [0x44, 0x84, 0xc2, 0xc9])
+    t.equal(normalise(60, 17, 0, type, 4, 0, 0, 0, 0, ...udp).reason, R.IP6_EXT_ILLEGAL, `option ${type}`);
   t.equal(normalise(60, 17, 0, 1, 5, 0, 0, 0, 0, ...udp).reason, R.IP6_EXT_ILLEGAL, 'an option beyond its header');
   t.equal(normalise(60, 17, 0, 1, 3, 0, 0, 0, 1, ...udp).reason, R.IP6_EXT_ILLEGAL, 'a type without a length');
   t.equal(normaliseOptions(x.region, x.frames, receive(x, 0, frame4({ payload: udpPayload(8) }))), R.OK, 'IPv4 has none of them');

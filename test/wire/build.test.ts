@@ -71,13 +71,36 @@ t.test('what is answered with an error', async (t) => {
   t.ok(may(keep, GOLDEN.echo4));
   t.notOk(may(keep, GOLDEN.unreachable4), 'an error');
   t.notOk(may(keep, GOLDEN.timeExceeded4), 'an error');
-  t.notOk(may(() => v.setUint8(34, icmp.REDIRECT), GOLDEN.echo4), 'a redirect');
-  t.notOk(may(() => v.setUint8(34, 200), GOLDEN.echo4), 'an unknown type');
-  t.notOk(may((at) => ipv4.setFlagsOffset(v, at, 1)), 'a later fragment');
-  t.ok(may((at) => ipv4.setFlagsOffset(v, at, ipv4.MF)), 'the first fragment');
-  t.notOk(may(() => v.setUint8(0, 1)), 'a group MAC');
-  for (const dst of [0xe000_0001, 0xff_ff_ff_ff, 0xf000_0001]) t.notOk(may((at) => v.setUint32(at + 16, dst)), 'a group address');
-  for (const src of [0, 0x7f00_0001, 0xe000_0001, 0xffff_ffff]) t.notOk(may((at) => v.setUint32(at + 12, src)), 'a source that is no host');
+  t.notOk(
+    may(() => v.setUint8(34, icmp.REDIRECT), GOLDEN.echo4),
+    'a redirect',
+  );
+  t.notOk(
+    may(() => v.setUint8(34, 200), GOLDEN.echo4),
+    'an unknown type',
+  );
+  t.notOk(
+    may((at) => ipv4.setFlagsOffset(v, at, 1)),
+    'a later fragment',
+  );
+  t.ok(
+    may((at) => ipv4.setFlagsOffset(v, at, ipv4.MF)),
+    'the first fragment',
+  );
+  t.notOk(
+    may(() => v.setUint8(0, 1)),
+    'a group MAC',
+  );
+  for (const dst of [0xe000_0001, 0xff_ff_ff_ff, 0xf000_0001])
+    t.notOk(
+      may((at) => v.setUint32(at + 16, dst)),
+      'a group address',
+    );
+  for (const src of [0, 0x7f00_0001, 0xe000_0001, 0xffff_ffff])
+    t.notOk(
+      may((at) => v.setUint32(at + 12, src)),
+      'a source that is no host',
+    );
 });
 
 t.test('echo reply', async (t) => {
