@@ -93,7 +93,7 @@ export type Question =
   | { readonly kind: 'clear-hits'; readonly list: number }
   | { readonly kind: 'debug'; readonly smtp: boolean }
   | { readonly kind: 'log-drops'; readonly on: boolean }
-  | { readonly kind: 'install'; readonly policy: PolicySnapshot; readonly hitMoves: Int32Array | null }
+  | { readonly kind: 'install'; readonly policy: PolicySnapshot }
   | { readonly kind: 'stop' };
 
 /** `next`: where the following page begins, -1: that was all. */

@@ -2,9 +2,8 @@
 
 import { DST, FREE, INSPECTED, LAST_HEARD, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, STATE_MASK, TRANSLATED } from '../session/record.ts';
 import { UNUSED } from '../session/neighbours.ts';
-import { carryHits } from '../policy/access-list.ts';
 import { SESSION_ENDED } from '../telemetry/reasons.ts';
-import { dropUnresolved } from '../path/arp.ts';
+import { dropUnresolved, sendReady } from '../path/arp.ts';
 import type { DataPlane } from '../path/data-plane.ts';
 import { endSession } from '../path/session-life.ts';
 import { type Answer, type BindingRow, type Gauges, type NeighbourRow, PAGE, type Question, type SessionRow } from './control.ts';
@@ -44,8 +43,8 @@ export function answer(p: DataPlane, question: Question): Answer {
       p.setDropLog(question.on);
       return {};
     case 'install':
-      if (question.hitMoves !== null) carryHits(p.hits, question.hitMoves);
       p.installPolicy(question.policy, p.now);
+      sendReady(p);
       return {};
     default:
       return {};

@@ -14,7 +14,7 @@ import { BROADCAST, LOCAL, lookup } from '../policy/routes.ts';
 import { type InterfacePolicy, NAT_INSIDE, NAT_OUTSIDE } from '../policy/snapshot.ts';
 import { mayOpen } from '../session/tcp-track.ts';
 import {
-  ACL_DENIED, BRIDGE_STRICT, IP6_NO_POLICY, IP_BROADCAST, IP_FOR_US, IP_LAND, IP_MARTIAN, OK, type Reason, ROUTE_INTERFACE_DOWN, ROUTE_NONE,
+  ACL_DENIED, ARP_UNRESOLVED, BRIDGE_STRICT, IP6_NO_POLICY, IP_BROADCAST, IP_FOR_US, IP_LAND, IP_MARTIAN, OK, type Reason, ROUTE_INTERFACE_DOWN, ROUTE_NONE,
   ROUTE_SAME_INTERFACE, TCP_MIDSTREAM,
 } from '../telemetry/reasons.ts';
 import * as icmp from '../wire/icmp.ts';
@@ -26,7 +26,7 @@ import { bridgeEgress } from './bridge.ts';
 import type { DataPlane } from './data-plane.ts';
 import { facts, readFacts, readTransport } from './facts.ts';
 import { survivesHop } from './hop.ts';
-import { opening, openSession } from './open-session.ts';
+import { opening, openSession, RETRY } from './open-session.ts';
 import { key, readKey } from './session-key.ts';
 
 /** The frame has its fate. */
@@ -35,6 +35,9 @@ export const DONE = 0;
 export const ADMITTED = 1;
 /** Permitted without a session; `opening` says how it leaves. */
 export const FORWARD_ONCE = 2;
+
+/** Sessions must end first to make room: end them, then admitAgain(). */
+export const AGAIN = 3;
 
 /** A whole datagram that belongs to no session. */
 export function admit(p: DataPlane, f: number, now: number): number {
@@ -46,7 +49,18 @@ export function admit(p: DataPlane, f: number, now: number): number {
   if (reason < 0) return DONE;
   if (reason !== OK) return refuse(p, f, reason);
   if (opening.rule < 0) return FORWARD_ONCE;
+  return finish(p, f, now);
+}
+
+/** Opens the session that admit() answered AGAIN for. */
+export function admitAgain(p: DataPlane, f: number, now: number): number {
+  readKey(p, f);
+  return finish(p, f, now);
+}
+
+function finish(p: DataPlane, f: number, now: number): number {
   const refused = openSession(p, f, now);
+  if (refused === RETRY) return AGAIN;
   return refused === OK ? ADMITTED : refuse(p, f, refused);
 }
 
@@ -85,11 +99,11 @@ function checkSource(p: DataPlane, ingress: number): Reason {
   if (src === facts.dst) return IP_LAND;
   const net = src >>> 24;
   if (net === 0 || net === 127 || net >= 224) return IP_MARTIAN;
-  const at = lookup(p.routes, src);
+  const at = lookup(p.policy.forwarding, src);
   if (at < 0) return OK;
-  if (p.routes.kind[at] !== 0) return IP_MARTIAN;
+  if (p.policy.forwarding.kind[at] !== 0) return IP_MARTIAN;
   // A host of a connected network comes in by no other interface.
-  return p.routes.nextHop[at] === 0 && p.routes.interface[at] !== ingress ? IP_MARTIAN : OK;
+  return p.policy.forwarding.nextHop[at] === 0 && p.policy.forwarding.interface[at] !== ingress ? IP_MARTIAN : OK;
 }
 
 /** What the output side needs of NAT outside to inside. */
@@ -104,17 +118,17 @@ function translateDestination(p: DataPlane, now: number): void {
 /** By the translated destination: sets egress, or answers for the firewall itself. */
 function route(p: DataPlane, f: number, ingress: number, now: number): Reason {
   const dst = opening.newDst;
-  const at = lookup(p.routes, dst);
-  if (at >= 0 && p.routes.kind[at] === LOCAL) return deliverLocally(p, f);
+  const at = lookup(p.policy.forwarding, dst);
+  if (at >= 0 && p.policy.forwarding.kind[at] === LOCAL) return deliverLocally(p, f);
   if (dst === -1 || dst >>> 28 >= 14) return IP_BROADCAST;
   if (dst === facts.dst && p.nat.isAlias(dst)) return IP_FOR_US;
   if (at < 0) {
     sendUnreachable(p, f, icmp.CODE_HOST, now);
     return ROUTE_NONE;
   }
-  if (p.routes.kind[at] === BROADCAST) return IP_BROADCAST;
-  opening.egress = p.routes.interface[at]!;
-  opening.nextHop = p.routes.nextHop[at] === 0 ? dst : p.routes.nextHop[at]!;
+  if (p.policy.forwarding.kind[at] === BROADCAST) return IP_BROADCAST;
+  opening.egress = p.policy.forwarding.interface[at]!;
+  opening.nextHop = p.policy.forwarding.nextHop[at] === 0 ? dst : p.policy.forwarding.nextHop[at]!;
   if (opening.egress === ingress) return ROUTE_SAME_INTERFACE;
   return p.up[opening.egress] !== 0 ? OK : downAnswer(p, f, now);
 }
@@ -149,7 +163,7 @@ function leave(p: DataPlane, f: number, ingress: number, entry: InterfacePolicy,
   if (reason !== OK) return reason;
   opening.neighbour = p.neighbours.resolve(opening.egress, opening.nextHop, now);
   opening.replyNeighbour = opening.rule < 0 ? 0 : p.neighbours.resolve(ingress, nextHopBack(p, ingress), now);
-  return OK;
+  return opening.neighbour < 0 || opening.replyNeighbour < 0 ? ARP_UNRESOLVED : OK;
 }
 
 function translateSource(p: DataPlane, now: number): Reason {
@@ -165,9 +179,9 @@ function translateSource(p: DataPlane, now: number): Reason {
 
 /** By what the reply goes back to the opener: the next hop of the route to it if that is by `ingress`, else itself. */
 function nextHopBack(p: DataPlane, ingress: number): number {
-  const at = lookup(p.routes, key.src);
-  if (at < 0 || p.routes.interface[at] !== ingress || p.routes.nextHop[at] === 0) return key.src;
-  return p.routes.nextHop[at]!;
+  const at = lookup(p.policy.forwarding, key.src);
+  if (at < 0 || p.policy.forwarding.interface[at] !== ingress || p.policy.forwarding.nextHop[at] === 0) return key.src;
+  return p.policy.forwarding.nextHop[at]!;
 }
 
 function admitBridged(p: DataPlane, f: number, ingress: number): Reason {

@@ -23,7 +23,7 @@ export function receiveArp(p: DataPlane, f: number, now: number): void {
   const ours = isOurs(p, port, target);
   const mac = message + arp.SENDER_MAC;
   const learned = p.neighbours.learn(port, sender, ethernet.macHigh(view, mac), ethernet.macLow(view, mac), ours, now);
-  if (learned === SPOOFED) {
+  if (learned === SPOOFED || p.nat.isGlobal(sender, port)) {
     p.ledger.drop(f, ARP_SPOOFED);
     return;
   }
@@ -79,7 +79,7 @@ function request(p: DataPlane, n: number): void {
 }
 
 /** Datagrams whose next hop has just been resolved go, in order. */
-function sendReady(p: DataPlane): void {
+export function sendReady(p: DataPlane): void {
   const { frames, ledger, neighbours, view } = p;
   for (let f = neighbours.takeReady(); f >= 0; f = neighbours.takeReady()) {
     ledger.resume(1);

@@ -10,11 +10,12 @@ import type { Region } from '../frame/region.ts';
 import { createInspectors } from '../inspect/registry.ts';
 import { DebugSink, type Inspector } from '../inspect/inspector.ts';
 import { NAT_TIMERS, Nat } from '../policy/nat.ts';
-import { compileRoutes, type ForwardingTable } from '../policy/routes.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Port } from '../port/port.ts';
+import { carryHits } from '../policy/access-list.ts';
 import { ClosedList } from '../session/close.ts';
 import { NEIGHBOUR_TIMERS, Neighbours } from '../session/neighbours.ts';
+import { RuleSessions } from '../session/limits.ts';
 import { SessionTable } from '../session/table.ts';
 import { THRESHOLD_TIMERS, Thresholds } from '../session/thresholds.ts';
 import { TimerWheel } from '../session/timer-wheel.ts';
@@ -50,8 +51,6 @@ export interface DataPlaneOptions {
 export const MAX_ACCESS_ENTRIES = 65_536;
 /** Datagrams in reassembly at a time, all interfaces together. */
 export const MAX_DATAGRAMS = 1024;
-/** Inspection rules of a policy. */
-export const MAX_RULES = 1024;
 const EVENT_RING_SIZE = 4096;
 
 export class DataPlane {
@@ -77,7 +76,6 @@ export class DataPlane {
   readonly cutter: Cutter;
   readonly nat: Nat;
   policy: PolicySnapshot;
-  routes: ForwardingTable;
 
   /** What a step hands to the next: pieces of a datagram, waiting datagrams. */
   readonly pieces: FrameQueue;
@@ -95,7 +93,7 @@ export class DataPlane {
   readonly thresholdTimers: number;
 
   /** Sessions by inspection rule. */
-  readonly ruleSessions = new Int32Array(MAX_RULES);
+  readonly ruleSessions: RuleSessions;
   /** Where inspectors put debug messages while `debug ip inspect smtp` is on. */
   private debugSink: DebugSink | null = null;
 
@@ -168,11 +166,11 @@ export class DataPlane {
     this.resets = new FrameQueue(this.frames.capacity);
     this.cutPieces = new FrameQueue(this.frames.capacity);
     this.fire = (timer, deadline) => this.onTimer(this, timer, deadline);
+    this.ruleSessions = new RuleSessions(sessions);
     this.pieces = new FrameQueue(this.frames.capacity);
     this.emission = { staged: new Int32Array(this.frames.capacity), results: new Int32Array(this.frames.capacity) };
     this.policy = policy;
     this.nat = new Nat(this.wheel, this.natTimers, this.hits, options.seed, policy);
-    this.routes = compileRoutes(policy.routes, policy.interfaces);
     this.verifyChecksums = policy.verifyChecksums;
     this.now = now;
     this.started = now;
@@ -184,11 +182,11 @@ export class DataPlane {
   /** Makes `policy` the one in force.  Sessions of older epochs are admitted again at their next frame. */
   installPolicy(policy: PolicySnapshot, now: number): void {
     this.policy = policy;
+    carryHits(this.hits, policy.hitMoves);
     this.verifyChecksums = policy.verifyChecksums;
     this.streams.verifyChecksums = policy.verifyChecksums;
     this.streams.setLimits(policy.stream);
     this.nat.install(policy, now);
-    this.routes = compileRoutes(policy.routes, policy.interfaces);
     this.thresholds.install(policy.thresholds, now);
     this.setDropLog(policy.logDrops);
     this.bridgePeer.fill(-1);

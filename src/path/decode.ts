@@ -13,9 +13,10 @@ import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import { FRAGMENT, GROUP, KIND_ARP, KIND_IPV4, KIND_IPV6, KIND_OTHER, PENDING, TRUNCATED } from '../frame/frames.ts';
+import { permitsType } from '../policy/type-list.ts';
 import { PORTS, PORT_RX_BROADCASTS, PORT_RX_FRAMES, PORT_RX_OCTETS, PORT_SIZE, RECEIVED } from '../telemetry/counters.ts';
 import {
-  BRIDGE_STRICT, FRAME_NOT_FOR_US, FRAME_TRUNCATED, FRAME_UNSUPPORTED_ETHERTYPE, IP6_EXT_ILLEGAL, IP6_NOT_ROUTED, IP_OPTIONS, OK, type Reason, VLAN_NO_SUBINTERFACE,
+  BRIDGE_STRICT, BRIDGE_TYPE_LIST, FRAME_NOT_FOR_US, FRAME_TRUNCATED, FRAME_UNSUPPORTED_ETHERTYPE, IP6_EXT_ILLEGAL, IP6_NOT_ROUTED, IP_OPTIONS, OK, type Reason, VLAN_NO_SUBINTERFACE,
   VLAN_TOO_DEEP,
 } from '../telemetry/reasons.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -73,6 +74,8 @@ function decodeLink(p: DataPlane, f: number): Reason {
     type = ethernet.etherType(view, typeAt);
   }
   if (routed && tags > 0) return VLAN_NO_SUBINTERFACE;
+  const { inputTypes } = p.policy.interfaces[frames.ingress[f]!]!;
+  if (inputTypes !== null && !permitsType(inputTypes, type < ethernet.TYPE_MIN ? 0 : type)) return BRIDGE_TYPE_LIST;
   frames.vlan[f] = vlan | (tags << 24);
   frames.l3[f] = typeAt + 2;
   frames.end[f] = end;

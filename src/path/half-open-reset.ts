@@ -2,12 +2,12 @@
 // and ACK had passed (a spoofed source gets nothing).
 //
 // The segments are built as the other side would have sent them; the caller translates and forwards them like any others.
-// Sequence numbers: those of the record (tcp-track) or of the stream.
+// Sequence numbers: those of the record, which tcp-track and the stream both keep.
 
 import { CHECKSUM_GOOD, FORWARD_DIRECTION, KIND_IPV4, KIND_IPV6, NO_FRAME, REPLY_DIRECTION } from '../frame/frames.ts';
 import type { FrameQueue } from '../frame/frame-queue.ts';
 import {
-  BRIDGED, DST, INSPECTED, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SEQ_END_FORWARD, SEQ_END_REPLY, SRC, SYN_ACKED, VLAN,
+  BRIDGED, DST, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SEQ_END_FORWARD, SEQ_END_REPLY, SRC, SYN_ACKED, VLAN,
 } from '../session/record.ts';
 import { RESETS_SENT } from '../telemetry/counters.ts';
 import * as build from '../wire/build.ts';
@@ -20,9 +20,8 @@ const RESET_OCTETS = 128;
 
 /** Appends the resets of half-open `session` to `out`. */
 export function resetHalfOpen(p: DataPlane, session: number, out: FrameQueue): void {
-  const inspected = p.sessions.hasFlag(session, INSPECTED);
-  const opener = inspected ? p.streams.nextSeq(session, FORWARD_DIRECTION) : p.sessions.get(session, SEQ_END_FORWARD);
-  const responder = inspected ? p.streams.nextSeq(session, REPLY_DIRECTION) : p.sessions.get(session, SEQ_END_REPLY);
+  const opener = p.sessions.get(session, SEQ_END_FORWARD);
+  const responder = p.sessions.get(session, SEQ_END_REPLY);
   const answered = p.sessions.hasFlag(session, SYN_ACKED);
   buildReset(p, session, FORWARD_DIRECTION, opener, answered ? responder : 0, answered ? RST | ACK : RST, out);
   if (answered) buildReset(p, session, REPLY_DIRECTION, responder, opener, RST | ACK, out);

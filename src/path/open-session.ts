@@ -18,6 +18,8 @@ import { resetHalfOpen } from './half-open-reset.ts';
 import { auditStart, sessionDeadline } from './session-life.ts';
 import { key } from './session-key.ts';
 
+const DNS_PORT = 53;
+
 /** What admit decided about a first frame. */
 export const opening = {
   egress: -1,
@@ -38,22 +40,28 @@ export const opening = {
   bridged: false,
 };
 
+/** The answer of openSession: a record becomes free when the victims have ended; ask again then. */
+export const RETRY = -2;
+
 /** Opens a session for frame `f`, whose key is in `key`; sets frames.session and direction.  OK or why it is refused. */
 export function openSession(p: DataPlane, f: number, now: number): Reason {
   const { sessions, counters, frames } = p;
   const entry = p.policy.rules[opening.rule]!.entries[opening.entry]!;
-  if (entry.maxSessions > 0 && p.ruleSessions[opening.rule]! >= entry.maxSessions) return refuse(p, SESSION_MAX_SESSIONS);
+  const { sessionRow } = entry;
+  if (entry.maxSessions > 0 && p.ruleSessions.count(sessionRow) >= entry.maxSessions) return refuse(p, SESSION_MAX_SESSIONS);
   const refused = makeRoom(p, now);
   if (refused !== OK) return refuse(p, refused);
   const session = sessions.allocate();
-  if (session < 0) return refuse(p, SESSION_TABLE_FULL);
+  if (session < 0) return p.closed.count > 0 ? RETRY : refuse(p, SESSION_TABLE_FULL);
 
+  // dns-timeout overrides the idle time of UDP and the timeout of the line.
+  const isDns = (key.kind & 0xff) === PROTOCOL_UDP && (key.ports & 0xffff) === DNS_PORT;
   fillRecord(p, f, session);
   sessions.created[session] = now;
   sessions.createdSec[session] = frames.stampSec;
   sessions.epoch[session] = p.policy.epoch;
   sessions.rule[session] = (opening.rule << 16) | opening.entry;
-  sessions.idleTimeout[session] = entry.timeout;
+  sessions.idleTimeout[session] = isDns ? p.policy.timers.dns : entry.timeout;
   sessions.binding[session] = opening.binding;
   sessions.inspector[session] = entry.inspector;
   sessions.set(session, LAST_HEARD, now);
@@ -68,7 +76,7 @@ export function openSession(p: DataPlane, f: number, now: number): Reason {
     sessions.addFlag(session, INSPECTED);
     p.streams.open(session, entry.inspector, entry.inspectorPolicy, entry.maxData, now);
   }
-  p.ruleSessions[opening.rule]!++;
+  p.ruleSessions.enter(session, sessionRow);
   counters[SESSIONS_OPENED]!++;
   const current = ++counters[SESSIONS_CURRENT]!;
   if (current > counters[SESSIONS_MAX_EVER]!) counters[SESSIONS_MAX_EVER] = current;

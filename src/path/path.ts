@@ -22,7 +22,7 @@ import { mayReopen } from '../session/tcp-track.ts';
 import { BATCHES } from '../telemetry/counters.ts';
 import { TCP_CLOSED } from '../telemetry/reasons.ts';
 import { PROTOCOL_TCP } from '../wire/ipv4.ts';
-import { ADMITTED, FORWARD_ONCE, admit } from './admit.ts';
+import { ADMITTED, AGAIN, FORWARD_ONCE, admit, admitAgain } from './admit.ts';
 import { receiveArp } from './arp.ts';
 import { bridgeOther } from './bridge.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -113,8 +113,9 @@ function passError(p: DataPlane, f: number, now: number): void {
 }
 
 function passNew(p: DataPlane, f: number, now: number): void {
-  const admitted = admit(p, f, now);
+  let admitted = admit(p, f, now);
   sendResets(p, now);
+  if (admitted === AGAIN) admitted = admitAgain(p, f, now);
   if (admitted === ADMITTED) passSession(p, f, true, now);
   else if (admitted === FORWARD_ONCE) passOnce(p, f, now);
 }
@@ -160,6 +161,7 @@ function passSession(p: DataPlane, f: number, isNew: boolean, now: number): void
   sessions.hot[at + LAST_HEARD] = now;
   sessions.octets[session * 2 + direction]! += frames.end[f]! - frames.payload[f]!;
   if ((word & INSPECTED) !== 0) {
+    if ((frames.flags[f]! & MERGED) !== 0) p.fragments.consumeFragments(f);
     p.streams.accept(f, now);
     p.flushDebug();
     sendStreams(p, now);
@@ -197,13 +199,12 @@ function sendStreams(p: DataPlane, now: number): void {
 /** Resets of half-open sessions that made room for the one just admitted. */
 function sendResets(p: DataPlane, now: number): void {
   const { frames, resets } = p;
-  if (resets.count === 0) return;
   for (let i = 0; i < resets.count; i++) {
     const g = resets.frames[i]!;
     sendSession(p, g, frames.session[g]!, frames.direction[g]!, now);
   }
   resets.clear();
-  endClosed(p, now);
+  if (p.closed.count > 0) endClosed(p, now);
 }
 
 function sendSession(p: DataPlane, f: number, session: number, direction: number, now: number): void {

@@ -82,8 +82,7 @@ function adoptRule(p: DataPlane, session: number, rule: number): boolean {
   const line: InspectEntry = policy.rules[rule]!.entries[entry]!;
   const inspected = (sessions.hot[at + STATE]! & INSPECTED) !== 0;
   if (inspected ? line.inspector !== sessions.inspector[session] : line.inspector >= 0 && line.inspectorPolicy !== null) return false;
-  p.ruleSessions[sessions.rule[session]! >> 16]!--;
-  p.ruleSessions[rule]!++;
+  p.ruleSessions.enter(session, line.sessionRow);
   sessions.rule[session] = (rule << 16) | entry;
   sessions.idleTimeout[session] = line.timeout;
   return true;

@@ -69,7 +69,7 @@ export function endSession(p: DataPlane, session: number, reason: Reason, now: n
   p.wheel.cancel(p.streamTimers + session);
   p.thresholds.ended(session);
   if (!sessions.hasFlag(session, BRIDGED)) release(p, session, state, now);
-  p.ruleSessions[sessions.rule[session]! >> 16]!--;
+  p.ruleSessions.leave(session);
   auditStop(p, session, now);
   counters[SESSIONS_CLOSED]!++;
   counters[SESSIONS_CURRENT]!--;

@@ -1,0 +1,145 @@
+// Frames for the tests of the path, built with the product's own writers (which test/wire holds against golden octets).
+
+import { complement, fold, sumOctets } from '../../src/wire/checksum.ts';
+import * as arp from '../../src/wire/arp.ts';
+import * as ethernet from '../../src/wire/ethernet.ts';
+import * as icmp from '../../src/wire/icmp.ts';
+import * as ipv4 from '../../src/wire/ipv4.ts';
+import * as tcp from '../../src/wire/tcp.ts';
+import * as udp from '../../src/wire/udp.ts';
+
+/** `10.0.0.1` as int32. */
+export function addr(text: string): number {
+  return text.split('.').reduce((sum, part) => (sum << 8) | Number(part), 0);
+}
+
+/** int32 as `10.0.0.1`. */
+export function addrText(value: number): string {
+  return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join('.');
+}
+
+export interface Link {
+  readonly dst?: readonly [number, number];
+  readonly src?: readonly [number, number];
+}
+
+export interface Ip extends Link {
+  readonly from: string;
+  readonly to: string;
+  readonly ttl?: number;
+  readonly tos?: number;
+  readonly id?: number;
+  readonly df?: boolean;
+}
+
+const OUTSIDE_MAC = [0x0200, 0x0101] as const;
+const ANY_MAC = [0x0200, 0x0110] as const;
+
+function buffer(octets: number): { u8: Uint8Array; u16: Uint16Array; view: DataView } {
+  const memory = new ArrayBuffer((octets + 1) & ~1);
+  return { u8: new Uint8Array(memory), u16: new Uint16Array(memory), view: new DataView(memory) };
+}
+
+/** An IPv4 datagram with `octets` of transport; `write` fills them at the given offset. */
+function datagram(ip: Ip, protocol: number, octets: number, write: (m: ReturnType<typeof buffer>, at: number) => void): Uint8Array {
+  const length = ethernet.HEADER_LENGTH + 20 + octets;
+  const m = buffer(length);
+  const [dh, dl] = ip.dst ?? ANY_MAC;
+  const [sh, sl] = ip.src ?? OUTSIDE_MAC;
+  ethernet.setHeader(m.view, 0, dh, dl, sh, sl, ethernet.TYPE_IPV4);
+  ipv4.write(m.view, 14, ip.tos ?? 0, 20 + octets, ip.id ?? 1, ip.df === false ? 0 : ipv4.DF, ip.ttl ?? 64, protocol, addr(ip.from), addr(ip.to));
+  write(m, 34);
+  return m.u8.subarray(0, length);
+}
+
+export interface Segment extends Ip {
+  readonly sport: number;
+  readonly dport: number;
+  readonly seq?: number;
+  readonly ack?: number;
+  /** Letters of FSRPAU. */
+  readonly flags: string;
+  readonly win?: number;
+  readonly data?: string;
+}
+
+const BITS: Readonly<Record<string, number>> = { F: tcp.FIN, S: tcp.SYN, R: tcp.RST, P: tcp.PSH, A: tcp.ACK, U: tcp.URG };
+
+export function segment(s: Segment): Uint8Array {
+  const data = Buffer.from(s.data ?? '', 'latin1');
+  const bits = [...s.flags].reduce((sum, letter) => sum | BITS[letter]!, 0);
+  return datagram(s, ipv4.PROTOCOL_TCP, 20 + data.length, (m, at) => {
+    tcp.write(m.view, at, s.sport, s.dport, (s.seq ?? 0) | 0, (s.ack ?? 0) | 0, bits, s.win ?? 65_535);
+    m.u8.set(data, at + 20);
+    const sum = fold(ipv4.pseudoSum(addr(s.from), addr(s.to), 6, 20 + data.length) + sumOctets(m.u16, m.u8, at, at + 20 + data.length));
+    tcp.setChecksum(m.view, at, complement(sum));
+  });
+}
+
+export function userDatagram(ip: Ip & { sport: number; dport: number; data?: string }): Uint8Array {
+  const data = Buffer.from(ip.data ?? '', 'latin1');
+  return datagram(ip, ipv4.PROTOCOL_UDP, 8 + data.length, (m, at) => {
+    udp.setPorts(m.view, at, ip.sport, ip.dport);
+    m.view.setUint16(at + 4, 8 + data.length);
+    m.u8.set(data, at + 8);
+    const sum = fold(ipv4.pseudoSum(addr(ip.from), addr(ip.to), 17, 8 + data.length) + sumOctets(m.u16, m.u8, at, at + 8 + data.length));
+    udp.setChecksum(m.view, at, complement(sum));
+  });
+}
+
+/** An ICMP message of that type with identifier `id`. */
+export function query(ip: Ip & { type: number; ident: number }): Uint8Array {
+  return datagram(ip, ipv4.PROTOCOL_ICMP, 16, (m, at) => {
+    icmp.write(m.view, at, ip.type, 0, (ip.ident << 16) | 1);
+    m.view.setUint16(at + 2, complement(sumOctets(m.u16, m.u8, at, at + 16)));
+  });
+}
+
+export function otherProtocol(ip: Ip & { protocol: number }): Uint8Array {
+  return datagram(ip, ip.protocol, 16, () => {});
+}
+
+export function arpMessage(operation: number, from: string, fromMac: readonly [number, number], target: string): Uint8Array {
+  const m = buffer(42);
+  ethernet.setHeader(m.view, 0, 0xffff, -1, fromMac[0], fromMac[1], ethernet.TYPE_ARP);
+  arp.write(m.view, 14, operation, fromMac[0], fromMac[1], addr(from), 0, 0, addr(target));
+  return m.u8;
+}
+
+/** What a frame that left says: one line. */
+export function describe(octets: Uint8Array): string {
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  if (view.getUint16(12) === ethernet.TYPE_ARP) {
+    return `arp ${arp.operation(view, 14)} ${addrText(arp.senderAddr(view, 14))} ${addrText(arp.targetAddr(view, 14))}`;
+  }
+  const protocol = ipv4.protocol(view, 14);
+  const from = addrText(ipv4.srcAddr(view, 14));
+  const to = addrText(ipv4.dstAddr(view, 14));
+  const l4 = 14 + ipv4.headerLength(view, 14);
+  if (protocol === ipv4.PROTOCOL_TCP) {
+    const bits = tcp.flags(view, l4);
+    const letters = Object.keys(BITS).filter((letter) => (bits & BITS[letter]!) !== 0).join('');
+    const data = Buffer.from(octets.subarray(l4 + tcp.headerLength(view, l4), 14 + ipv4.totalLength(view, 14))).toString('latin1');
+    return `tcp ${from}:${tcp.srcPort(view, l4)} ${to}:${tcp.dstPort(view, l4)} ${letters}${data === '' ? '' : ` ${JSON.stringify(data)}`}`;
+  }
+  if (protocol === ipv4.PROTOCOL_UDP) return `udp ${from}:${udp.srcPort(view, l4)} ${to}:${udp.dstPort(view, l4)}`;
+  if (protocol === ipv4.PROTOCOL_ICMP) return `icmp ${from} ${to} ${icmp.type(view, l4)}/${icmp.code(view, l4)}`;
+  return `ip ${protocol} ${from} ${to}`;
+}
+
+/** IP and transport checksums of an IPv4 frame are right. */
+export function checksumsAreGood(octets: Uint8Array): boolean {
+  const copy = buffer(octets.length);
+  copy.u8.set(octets);
+  const { view, u8, u16 } = copy;
+  if (view.getUint16(12) !== ethernet.TYPE_IPV4) return true;
+  if (ipv4.headerSum(view, 14, ipv4.headerLength(view, 14)) !== 0xffff) return false;
+  const protocol = ipv4.protocol(view, 14);
+  const l4 = 14 + ipv4.headerLength(view, 14);
+  const end = 14 + ipv4.totalLength(view, 14);
+  const sum = sumOctets(u16, u8, l4, end);
+  if (protocol === ipv4.PROTOCOL_ICMP) return sum === 0xffff;
+  if (protocol === ipv4.PROTOCOL_UDP && udp.checksum(view, l4) === 0) return true;
+  if (protocol !== ipv4.PROTOCOL_TCP && protocol !== ipv4.PROTOCOL_UDP) return true;
+  return fold(sum + ipv4.pseudoSum(ipv4.srcAddr(view, 14), ipv4.dstAddr(view, 14), protocol, end - l4)) === 0xffff;
+}
