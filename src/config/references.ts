@@ -9,6 +9,11 @@ export function warningsFor(configuration: Configuration): string[] {
     ...missing('access list', accessListUses(configuration), configuration.accessLists),
     ...missing('inspection rule', ruleUses(configuration), configuration.rules),
     ...missing('policy-map', policyUses(configuration), configuration.policyMaps),
+    ...missing(
+      'regex',
+      regexUses(configuration),
+      [...configuration.regexes.keys()].map((name) => ({ name })),
+    ),
     ...missing('NAT pool', poolUses(configuration), configuration.pools),
     ...thresholdWarnings(configuration),
     ...timeRangeWarnings(configuration),
@@ -45,6 +50,14 @@ function ruleUses({ interfaces }: Configuration): Use[] {
 
 function policyUses({ rules }: Configuration): Use[] {
   return rules.flatMap((rule) => rule.lines.map((line): Use => [line.policy, `ip inspect name ${rule.name}`]));
+}
+
+function regexUses({ policyMaps }: Configuration): Use[] {
+  return policyMaps.flatMap((map) =>
+    map.matches
+      .filter(({ criterion }) => criterion.includes('regex'))
+      .map(({ criterion }): Use => [criterion.at(-1), `policy-map ${map.name}`]),
+  );
 }
 
 function poolUses({ dynamics }: Configuration): Use[] {

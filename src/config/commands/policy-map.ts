@@ -11,7 +11,6 @@ type Match = EsmtpPolicyMap['matches'][number];
 
 const VERBS = ['AUTH', 'DATA', 'EHLO', 'ETRN', 'HELO', 'HELP', 'MAIL', 'NOOP', 'QUIT', 'RCPT', 'RSET', 'SAML', 'SEND', 'SOML', 'VRFY'];
 const EHLO_PARAMETERS = ['8bitmime', 'auth', 'binaryname', 'checkpoint', 'dsn', 'ecode', 'etrn', 'others', 'pipelining', 'size', 'vrfy'];
-const ENCODINGS = ['7bit', '8bit', 'base64', 'binary', 'others', 'quoted-printable'];
 
 const each = (words: readonly string[], help: (word: string) => string): Record<string, string> =>
   Object.fromEntries(words.map((entry) => [entry, help(entry)]));
@@ -35,20 +34,15 @@ const WORDS: Readonly<Record<string, string>> = {
   cmd: 'Match a command',
   verb: 'Match the verb',
   RCPT: 'Match RCPT commands',
-  'to-fields': 'Match the To fields',
   'ehlo-reply-parameter': 'Match a keyword of the EHLO reply',
   'invalid-recipients': 'Match refused recipients',
   MIME: 'Match MIME attributes',
-  filetype: 'Match the file type',
   filename: 'Match the file name',
-  encoding: 'Match the encoding',
   'sender-address': 'Match the address of the sender',
-  class: 'A class of regular expressions',
   'drop-connection': 'Drop the connection',
   mask: 'Mask what matches',
   reset: 'Reset the connection',
   log: 'Log what matches',
-  'rate-limit': 'Limit the rate of the command',
   'mask-banner': "Mask the server's banner",
   'mail-relay': 'Act on mail for other domains',
   'special-character': 'Act on special characters in addresses',
@@ -57,6 +51,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'hold-time': 'Hold an incomplete command line, in milliseconds',
   'line-timeout': 'Seconds within which a command line must be complete',
   'data-timeout': 'Seconds within which mail data must go on',
+  'max-chunk': 'Most octets of one BDAT chunk',
+  'max-received': 'Most Received fields of a message',
   profile: 'Choose a set of commands',
   mailguard: 'The seven commands of PIX MailGuard',
   extension: 'Let a further EHLO keyword through',
@@ -67,13 +63,12 @@ const ARGUMENTS = {
   NAME: word('Name'),
   PATTERN: quoted('Regular expression, in quotes when it holds blanks'),
   TEXT: line('Description'),
-  BYTES: number(1, 4_294_967_295, 'Length in bytes'),
-  NUMBER: number(1, 4_294_967_295, 'Number'),
+  BYTES: number(1, 2_147_483_647, 'Length in bytes'),
+  NUMBER: number(1, 2_147_483_647, 'Number'),
   VERB: oneOf(each(VERBS, (verb) => `The ${verb} command`)),
   PARAMETER: oneOf(
     each(EHLO_PARAMETERS, (parameter) => (parameter === 'others' ? 'All keywords that are not known' : `The keyword ${parameter}`)),
   ),
-  ENCODING: oneOf(each(ENCODINGS, (encoding) => `Encoding ${encoding}`)),
   REGEX: word('Name of a regular expression'),
   DOMAIN: word('Domain name'),
   WHAT: oneOf({ 'drop-connection': 'Drop the connection', log: 'Log only' }),
@@ -83,11 +78,10 @@ const ARGUMENTS = {
   SWITCH: oneOf({ off: 'Off', on: 'On' }),
 };
 
-/** `mask` and `rate-limit` go with these only. */
+/** `mask` goes with these only. */
 const MASKABLE = ['cmd verb', 'ehlo-reply-parameter'];
-const RATE_LIMITED = ['cmd verb'];
 
-const ACTION = '{drop-connection [log] | mask [log] | reset [log] | log | rate-limit NUMBER}';
+const ACTION = '{drop-connection [log] | mask [log] | reset [log] | log}';
 
 /** Words of a parsed line; all but the names of regular expressions in lower case. */
 function wordsOf(args: Args): string[] {
@@ -101,7 +95,6 @@ function refuseAction(target: Match, action: readonly string[]): Refusal {
   const criterion = target.criterion.filter((part) => part !== 'not').join(' ');
   const allowed = (heads: readonly string[]): boolean => heads.some((head) => criterion.startsWith(head));
   if (action[0] === 'mask' && !allowed(MASKABLE)) return '% mask is allowed for cmd verb and ehlo-reply-parameter only';
-  if (action[0] === 'rate-limit' && !allowed(RATE_LIMITED)) return '% rate-limit is allowed for cmd verb only';
   return undefined;
 }
 
@@ -135,6 +128,8 @@ const PARAMETERS: readonly (readonly [head: string, tail: string, showsNo: boole
   ['hold-time', 'MILLISECONDS', false],
   ['line-timeout', 'SECONDS', false],
   ['data-timeout', 'SECONDS', false],
+  ['max-chunk', 'BYTES', false],
+  ['max-received', 'NUMBER', false],
   ['profile', 'mailguard', false],
   ['signatures', 'SWITCH', false],
 ];
@@ -167,20 +162,18 @@ const parametersMode = mode<EsmtpPolicyMap>(
   compileFamily<EsmtpPolicyMap>({ words: WORDS, arguments: ARGUMENTS, commands: [...PARAMETERS.map(parameterCommand), extension] }),
 );
 
-const CRITERIA = [
-  'body [line] length gt BYTES',
-  'cmd verb VERB...',
-  'cmd line length gt BYTES',
-  'cmd RCPT count gt NUMBER',
-  'ehlo-reply-parameter PARAMETER...',
-  'header [line] length gt BYTES',
-  'header to-fields count gt NUMBER',
-  'invalid-recipients count gt NUMBER',
-  'MIME filetype regex [class] REGEX',
-  'MIME filename length gt BYTES',
-  'MIME encoding ENCODING...',
-  'sender-address regex [class] REGEX',
-  'sender-address length gt BYTES',
+/** Criteria, and whether `not` may stand before them.  Those of the ASA that no inspector here judges are rejected. */
+const CRITERIA: readonly (readonly [criterion: string, negatable: boolean])[] = [
+  ['body line length gt BYTES', false],
+  ['cmd verb VERB...', true],
+  ['cmd line length gt BYTES', false],
+  ['cmd RCPT count gt NUMBER', false],
+  ['ehlo-reply-parameter PARAMETER...', true],
+  ['header line length gt BYTES', false],
+  ['invalid-recipients count gt NUMBER', false],
+  ['MIME filename length gt BYTES', false],
+  ['sender-address regex REGEX', true],
+  ['sender-address length gt BYTES', false],
 ];
 
 function criterionOf(args: Args): string[] {
@@ -189,18 +182,19 @@ function criterionOf(args: Args): string[] {
     .slice(1);
 }
 
-function matchCommand(criterion: string): Command<EsmtpPolicyMap> {
+function matchCommand([text, negatable]: (typeof CRITERIA)[number]): Command<EsmtpPolicyMap> {
+  const criterion = negatable ? `match [not] ${text}` : `match ${text}`;
   const position = (map: EsmtpPolicyMap, words: readonly string[]): number =>
     map.matches.findIndex((match) => match.criterion.join(' ') === words.join(' '));
   return {
-    syntax: `match [not] ${criterion}`,
+    syntax: criterion,
     set(map, args, session) {
       const words = criterionOf(args);
       const at = position(map, words);
       if (at < 0) map.matches.push({ criterion: words, action: [] });
       session.enter(actionMode, map.matches.at(at)!);
     },
-    no: `match [not] ${criterion}`,
+    no: criterion,
     unset(map, args) {
       const at = position(map, criterionOf(args));
       if (at < 0) return '% Match criterion not found';
