@@ -126,6 +126,8 @@ function negotiate(s: StreamState, at: number): void {
     words[peer + FLAGS]! &= ~SCALE_MASK;
   }
   words[peer + FLAGS]! |= flags;
+  // The opener has acknowledged nothing yet: its SYN had no acknowledgement number to compare later ones with.
+  words[peer + ACK_NUM] = words[at + ISN]!;
   words[at + EDGE] = (words[at + NXT]! + words[peer + WINDOW]!) | 0;
   words[peer + EDGE] = (words[at + ACK_NUM]! + words[at + WINDOW]!) | 0;
   s.sessions.addFlag(s.session, SYN_ACKED | REPLIED);

@@ -145,11 +145,16 @@ export class Streams {
     resetBoth(s, reason);
   }
 
+  /** Next sequence number that the receiver of `direction` expects: behind what was emitted, FIN included. */
+  nextSeq(session: number, direction: number): number {
+    return sentTo(this.state.words, recordOf(session, direction));
+  }
+
   /**
-   * True when `seq` is the number of an octet (or FIN) of `direction` that was emitted and is not acknowledged: what an ICMP error
-   * about one of its segments must name.  The number right behind them counts too.
+   * True when `seq` may stand in a segment of `direction` that was emitted and is not acknowledged, or follow the last one: what an
+   * ICMP error about it names.
    */
-  isOutstanding(session: number, direction: number, seq: number): boolean {
+  isPlausibleSeq(session: number, direction: number, seq: number): boolean {
     const { words } = this.state;
     const at = recordOf(session, direction);
     return !before(seq, words[at + UNA]!) && !after(seq, sentTo(words, at));
