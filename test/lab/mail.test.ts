@@ -106,15 +106,16 @@ class Lab {
     for (const [host, to, via] of topology.routes) ip('-n', this[host], 'route', 'add', to, 'via', via);
   }
 
-  start(name: string, namespace: string, command: readonly string[]): Program {
-    const program = new Program(name, namespace, command);
+  start(name: string, namespace: string, command: readonly string[], stopCommand: readonly string[] | null = null): Program {
+    const program = new Program(name, namespace, command, stopCommand);
     this.programs.push(program);
     return program;
   }
 
   async startPostfix(): Promise<void> {
     preparePostfix(this.folder);
-    const postfix = this.start('postfix', this.inside, ['postfix', '-c', join(this.folder, 'etc'), 'start-fg']);
+    const command = ['postfix', '-c', join(this.folder, 'etc')];
+    const postfix = this.start('postfix', this.inside, [...command, 'start-fg'], [...command, 'stop']);
     await postfix.until(() => readLog(this.folder).includes('daemon started'), 'start of Postfix', 20);
   }
 
@@ -129,7 +130,7 @@ class Lab {
 
   async startCapture(host: 'outside' | 'inside'): Promise<string> {
     const file = join(this.folder, `${host}.pcap`);
-    const command = ['tcpdump', '-i', 'eth0', '-n', '-U', '-s', '0', '-B', '65536', '-Z', 'root', '-w', file, 'ip'];
+    const command = ['tcpdump', '-i', 'eth0', '-n', '-U', '-s', '0', '-B', '65536', '--immediate-mode', '-Z', 'root', '-w', file, 'ip'];
     const tcpdump = this.start(`tcpdump ${host}`, this[host], command);
     await tcpdump.until(() => tcpdump.stderr.includes('listening on'), 'listening', 10);
     return file;
@@ -183,7 +184,9 @@ function makeBody(octets: number, seed: number): string {
     let line = ['', '.', '..', 'EXPN root ', 'QUIT', 'RSET '][(state >>> 24) % 6]!;
     while (line.length < width) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      line += String.fromCharCode(33 + ((state >>> 16) % 94));
+      const octet = 33 + ((state >>> 16) % 94);
+      // swaks reads a backslash and a per cent sign in its own way.
+      line += octet === 0x5c || octet === 0x25 ? '-' : String.fromCharCode(octet);
     }
     lines.push(line);
     length += line.length + 2;
@@ -203,6 +206,12 @@ async function sendOne(t: Test, lab: Lab, server: string, body: string): Promise
   emptyMailbox(lab.folder);
 }
 
+/** What `smtp-source -l` sends: lines of 80 octets with their line ends, numbered modulo 10, and one of 80 X. */
+function smtpSourceBody(): string {
+  const lines = Array.from({ length: MAIL_OCTETS / 80 - 1 }, (_, i) => `${(i + 1) % 10}${'X'.repeat(77)}`);
+  return [...lines, 'X'.repeat(80)].join('\n');
+}
+
 async function sendMany(t: Test, lab: Lab, server: string): Promise<void> {
   const args = ['-s', `${PARALLEL}`, '-m', `${MAILS}`, '-l', `${MAIL_OCTETS}`, '-f', 'a@client.example', '-t', 'b@mail.example', `${server}:25`];
   const source = await runIn(lab.outside, ['smtp-source', ...args], 120);
@@ -210,8 +219,7 @@ async function sendMany(t: Test, lab: Lab, server: string): Promise<void> {
   const bodies = await deliveredBodies(lab.folder, MAILS, 60);
   t.equal(bodies.length, MAILS, 'all mails delivered');
   t.equal(new Set(bodies).size, 1, 'with one and the same body');
-  t.match(bodies[0], /^1X{78}\n2X{78}\n/, 'which is that of smtp-source');
-  t.equal(bodies[0]?.length, MAIL_OCTETS + Math.ceil(MAIL_OCTETS / 80) - Math.ceil(MAIL_OCTETS / 80), 'and whole');
+  t.equal(bodies[0]?.trimEnd(), smtpSourceBody(), 'which is that of smtp-source');
   emptyMailbox(lab.folder);
 }
 
@@ -221,7 +229,7 @@ async function sendIllegal(t: Test, lab: Lab, topology: Topology, insideCapture:
   const replies = (result['replies'] ?? []) as string[];
   t.same(
     replies.map((reply) => reply.slice(0, 3)),
-    ['220', '250', '502', '250', '221'],
+    ['220', '250', '500', '250', '221'],
     `replies ${JSON.stringify(result)}`,
   );
   await new Promise((resolve) => setTimeout(resolve, 300));

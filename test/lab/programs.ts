@@ -1,6 +1,6 @@
 // Programs inside namespaces: each in a process group of its own, its output collected, stopped by group.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,9 +31,12 @@ export class Program {
   ended: number | string | null = null;
   private readonly child: ChildProcess;
   private readonly closed: Promise<void>;
+  private readonly stopCommand: readonly string[] | null;
 
-  constructor(name: string, namespace: string, command: readonly string[]) {
+  /** `stopCommand`, run in the namespace, ends a program that leaves its process group, as daemons do. */
+  constructor(name: string, namespace: string, command: readonly string[], stopCommand: readonly string[] | null = null) {
     this.name = name;
+    this.stopCommand = stopCommand && ['netns', 'exec', namespace, ...stopCommand];
     const args = ['netns', 'exec', namespace, ...command];
     this.child = spawn('ip', args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() });
     this.child.stdout!.setEncoding('latin1').on('data', (text: string) => (this.stdout += text));
@@ -63,7 +66,8 @@ export class Program {
   /** Signals the whole group and waits for its end; after `seconds` it is killed. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', seconds = 5): Promise<void> {
     if (this.ended !== null) return;
-    this.signal(signal);
+    if (this.stopCommand) execFileSync('ip', this.stopCommand, { stdio: 'ignore' });
+    else this.signal(signal);
     const timer = setTimeout(() => this.signal('SIGKILL'), seconds * 1000);
     await this.closed;
     clearTimeout(timer);
