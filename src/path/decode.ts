@@ -13,6 +13,7 @@ import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
 import { FRAGMENT, GROUP, KIND_ARP, KIND_IPV4, KIND_IPV6, KIND_OTHER, PENDING, TRUNCATED } from '../frame/frames.ts';
+import { normaliseOptions } from '../stream/ipv6-options.ts';
 import { permitsType } from '../policy/type-list.ts';
 import { PORTS, PORT_RX_BROADCASTS, PORT_RX_FRAMES, PORT_RX_OCTETS, PORT_SIZE, RECEIVED } from '../telemetry/counters.ts';
 import {
@@ -154,6 +155,8 @@ function decodeIpv6(p: DataPlane, f: number): Reason {
   frames.protocol[f] = protocol;
   frames.l4[f] = ipv6.chain.at;
   frames.payload[f] = ipv6.chain.at;
+  const options = normaliseOptions(p.region, frames, f);
+  if (options !== OK) return options;
   if (ipv6.chain.fragmentAt >= 0) {
     frames.flags[f]! |= FRAGMENT;
     return OK;

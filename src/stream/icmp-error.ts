@@ -51,7 +51,7 @@ const MAX_SHIFT = 14;
 /** Knows the sequence space of inspected sessions. */
 export interface SequenceCheck {
   /** `seq` (int32) may stand in a segment of `direction` that was released and not yet acknowledged, or follow the last one. */
-  isOutstanding(session: number, direction: number, seq: number): boolean;
+  isPlausibleSeq(session: number, direction: number, seq: number): boolean;
 }
 
 export class IcmpErrors {
@@ -185,7 +185,7 @@ export class IcmpErrors {
   private isPlausible(session: number, direction: number): boolean {
     if (this.protocol !== ipv4.PROTOCOL_TCP) return true;
     const seq = tcp.seqNum(this.region.view, this.l4);
-    if (this.sessions.hasFlag(session, INSPECTED)) return this.inspected.isOutstanding(session, direction, seq);
+    if (this.sessions.hasFlag(session, INSPECTED)) return this.inspected.isPlausibleSeq(session, direction, seq);
     const end = this.sessions.get(session, direction === 0 ? SEQ_END_FORWARD : SEQ_END_REPLY);
     const behind = (end - seq) | 0;
     return behind >= 0 && behind <= 0xffff << this.receiverShift(session, direction);

@@ -20,7 +20,7 @@ const PEER = 0xc000_0219 | 0;
 
 const x = makeFixture(16, 2);
 const sessions = new SessionTable(16, 5);
-const errors = new IcmpErrors(x.region, x.frames, sessions, { isOutstanding: () => true });
+const errors = new IcmpErrors(x.region, x.frames, sessions, { isPlausibleSeq: () => true });
 for (const protocol of [ipv4.PROTOCOL_TCP, ipv4.PROTOCOL_UDP, ipv4.PROTOCOL_ICMP]) {
   const session = sessions.allocate();
   const isQuery = protocol === ipv4.PROTOCOL_ICMP;

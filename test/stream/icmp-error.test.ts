@@ -35,7 +35,7 @@ function setUp(): Setup {
   const sessions = new SessionTable(16, 99);
   const asked: number[][] = [];
   const inspected = {
-    isOutstanding(session: number, direction: number, seq: number): boolean {
+    isPlausibleSeq(session: number, direction: number, seq: number): boolean {
       asked.push([session, direction, seq]);
       return seq === 1000;
     },
