@@ -2,11 +2,18 @@
 //
 // Data goes to stdout, everything else to stderr.  Exit status 0, 1 (runtime) or 2 (usage or configuration).
 
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import * as check from './command/check.ts';
+import * as doctor from './command/doctor.ts';
 import { CommandError, EXIT_OK, EXIT_USAGE } from './command/errors.ts';
+import { installationFolder } from './command/installation.ts';
+import * as replay from './command/replay.ts';
+import * as run from './command/run.ts';
+
+/** In the order of the help. */
+const COMMANDS = [run, replay, check, doctor];
 
 const EXAMPLES = `
 Examples:
@@ -14,24 +21,13 @@ Examples:
   $ postern replay mail.pcap --output inspected.pcap
   $ postern replay --config rules/3640.cfg --port e2/0=outside.pcap:outside-out.pcap --port e2/1=inside.pcap:inside-out.pcap
   $ postern run --config rules/3640.cfg --port e2/0=eth1 --port e2/1=eth2
-  $ postern exec 'show ip inspect sessions'
-  $ postern console
-  $ postern reload rules/3640.cfg
-  $ postern events events.bin --json
-  $ postern bench
   $ postern doctor eth1 eth2
 
 Exit status: 0 done, 1 failed while running, 2 wrong command line or configuration.`;
 
-/** The version in the package.json of this installation, found upwards from this file. */
 function version(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== dirname(folder); folder = dirname(folder)) {
-    const file = join(folder, 'package.json');
-    if (!existsSync(file)) continue;
-    const manifest = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string };
-    if (manifest.name === 'postern') return manifest.version ?? 'unknown';
-  }
-  return 'unknown';
+  const manifest = JSON.parse(readFileSync(join(installationFolder(), 'package.json'), 'utf8')) as { version: string };
+  return manifest.version;
 }
 
 /** The whole command line; subcommands inherit how errors and exits are reported. */
@@ -45,6 +41,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(postern --help lists the commands)')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'postern: ')) });
+  for (const command of COMMANDS) command.register(program);
   return program;
 }
 
