@@ -9,12 +9,12 @@ import { ReplayEngine } from '../engine/replay-engine.ts';
 import { BATCH } from '../frame/frames.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { CAPTURE_AREA } from '../port/capture-file.ts';
-import { CaptureMerge } from '../port/capture-merge.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME, EXIT_USAGE } from './errors.ts';
 import { installationFolder } from './installation.ts';
 import { loadPolicy } from './load-policy.ts';
+import { runCaptures } from './replay-loop.ts';
 import {
-  type Capture, filtered, outsideOption, parsePortOption, portsByInterface, portsOnOneWire, type ReplayPorts, type ReplaySource,
+  type Capture, filtered, outsideOption, parsePortOption, type PortCapture, portsByInterface, portsOnOneWire, type ReplayPorts, type ReplaySource,
 } from './replay-ports.ts';
 
 const EXAMPLES = `
@@ -75,16 +75,11 @@ async function replay(capture: string | undefined, options: ReplayOptions): Prom
   refuseContradictions(capture, options);
   const config = options.config ?? join(installationFolder(), 'rules', 'transparent.cfg');
   const { policy } = loadPolicy(config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
-  const { ports, captures, damaged, remove } = await openPorts(capture, options, policy);
-  let engine: ReplayEngine;
-  try {
-    engine = new ReplayEngine({ policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: options.arp === 'synthetic' });
-  } finally {
-    remove();
-  }
-  engine.plane.macTable.learning = !ports.isOneWire;
+  const { ports, total, damaged, engine } = await open(capture, options, policy);
   warnOfMissingPorts(policy, engine);
-  const { elapsed, seconds } = runCaptures(engine, ports, captures, options.batch);
+  const progress = progressBar(ports.sources, total);
+  const { elapsed, seconds } = runCaptures(engine, ports.sources, options.batch, progress.draw);
+  progress.stop();
   const report = makeReport(engine.plane.counters, elapsed, seconds);
   process.stdout.write(options.json ? formatJson(report) : formatTable(report));
   return reportFailures(ports, damaged);
@@ -100,27 +95,31 @@ function refuseContradictions(capture: string | undefined, options: ReplayOption
   }
 }
 
-interface OpenedPorts {
+interface Opened {
   readonly ports: ReplayPorts;
-  readonly captures: readonly Capture[];
+  readonly engine: ReplayEngine;
+  /** Octets of all captures; 0 where it is not known. */
+  readonly total: number;
   /** Captures that libpcap could not read to their end. */
   readonly damaged: readonly string[];
-  /** Deletes what the filter spooled, once it is open. */
-  remove(): void;
 }
 
-async function openPorts(capture: string | undefined, options: ReplayOptions, policy: PolicySnapshot): Promise<OpenedPorts> {
+/** Opens the captures, filtered where that is asked for, and makes the engine over them. */
+async function open(capture: string | undefined, options: ReplayOptions, policy: PolicySnapshot): Promise<Opened> {
   const outside = outsideOption(options.outside);
-  if (capture === undefined) {
-    const wanted = await afterFilter(options.port.map((text) => parsePortOption(text, policy)), options.filter);
-    return { ...wanted, ports: portsByInterface(wanted.captures) };
+  const wanted: readonly Capture[] =
+    capture === undefined ? options.port.map((text) => parsePortOption(text, policy)) : [{ name: capture, input: capture, output: options.output ?? null }];
+  const { captures, damaged, remove } = options.filter === undefined ? { captures: wanted, damaged: [], remove: () => {} } : await filtered(wanted, options.filter);
+  try {
+    const ports = capture === undefined ? portsByInterface(captures as readonly PortCapture[]) : portsOnOneWire(captures[0]!, policy, outside);
+    const engine = new ReplayEngine({ policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: options.arp === 'synthetic' });
+    engine.plane.macTable.learning = !ports.isOneWire;
+    const total = (captures as readonly Capture[]).reduce((sum: number, { input }) => sum + (statSync(input, { throwIfNoEntry: false })?.size ?? 0), 0);
+    return { ports, engine, total, damaged };
+  } finally {
+    // What is open stays readable.
+    remove();
   }
-  const wanted = await afterFilter([{ name: capture, input: capture, output: options.output ?? null }], options.filter);
-  return { ...wanted, ports: portsOnOneWire(wanted.captures[0]!, policy, outside) };
-}
-
-async function afterFilter<T extends Capture>(captures: readonly T[], expression: string | undefined): Promise<{ captures: readonly T[]; damaged: readonly string[]; remove: () => void }> {
-  return expression === undefined ? { captures, damaged: [], remove: () => {} } : filtered(captures, expression);
 }
 
 function warnOfMissingPorts(policy: PolicySnapshot, engine: ReplayEngine): void {
@@ -129,37 +128,12 @@ function warnOfMissingPorts(policy: PolicySnapshot, engine: ReplayEngine): void 
   });
 }
 
-/** Batches between two looks at the progress bar. */
-const PROGRESS_BATCHES = 2048;
-
-function runCaptures(engine: ReplayEngine, ports: ReplayPorts, captures: readonly Capture[], batch: number): { elapsed: number; seconds: number } {
-  const { frames } = engine.plane;
-  const merge = new CaptureMerge(ports.sources, batch);
-  const showProgress = progressBar(ports.sources, captures);
-  const started = performance.now();
-  let count = merge.fill(frames);
-  if (count > 0) engine.setBase(frames.sec[0]!, frames.nsec[0]!);
-  for (let batches = 1; count > 0; batches++) {
-    engine.breathe(count, merge.now);
-    if (batches % PROGRESS_BATCHES === 0) showProgress(false);
-    count = merge.fill(frames);
-  }
-  engine.finish();
-  const seconds = (performance.now() - started) / 1000;
-  showProgress(true);
-  return { elapsed: merge.elapsed, seconds };
-}
-
 /** Draws how much of the captures was read, on a terminal. */
-function progressBar(sources: readonly ReplaySource[], captures: readonly Capture[]): (isDone: boolean) => void {
-  if (process.stderr.isTTY !== true) return () => {};
-  const total = captures.reduce((sum, { input }) => sum + (statSync(input, { throwIfNoEntry: false })?.size ?? 0), 0);
+function progressBar(sources: readonly ReplaySource[], total: number): { draw: () => void; stop: () => void } {
+  if (process.stderr.isTTY !== true || total === 0) return { draw: () => {}, stop: () => {} };
   const bar = new SingleBar({ format: '{bar} {percentage} %  {eta_formatted} left', stream: process.stderr, clearOnComplete: true, hideCursor: true });
   bar.start(total, 0);
-  return (isDone) => {
-    bar.update(sources.reduce((sum, source) => sum + source.octetsRead, 0));
-    if (isDone) bar.stop();
-  };
+  return { draw: () => bar.update(sources.reduce((sum, source) => sum + source.octetsRead, 0)), stop: () => bar.stop() };
 }
 
 /** Says on stderr what did not go to its end; returns the exit status. */
