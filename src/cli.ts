@@ -5,15 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import * as check from './command/check.ts';
-import * as doctor from './command/doctor.ts';
+import { register as registerCheck } from './command/check.ts';
+import { register as registerDoctor } from './command/doctor.ts';
 import { CommandError, EXIT_OK, EXIT_USAGE } from './command/errors.ts';
 import { installationFolder } from './command/installation.ts';
-import * as replay from './command/replay.ts';
-import * as run from './command/run.ts';
+import { register as registerReplay } from './command/replay.ts';
+import { register as registerRun } from './command/run.ts';
 
 /** In the order of the help. */
-const COMMANDS = [run, replay, check, doctor];
+const REGISTER = [registerRun, registerReplay, registerCheck, registerDoctor];
 
 const EXAMPLES = `
 Examples:
@@ -41,7 +41,7 @@ export function createProgram(): Command {
     .showHelpAfterError('(postern --help lists the commands)')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'postern: ')) });
-  for (const command of COMMANDS) command.register(program);
+  for (const register of REGISTER) register(program);
   return program;
 }
 

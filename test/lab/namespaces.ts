@@ -167,11 +167,23 @@ function watchEnd(): void {
   }
 }
 
+/** Removes a namespace and ends what still runs in it: daemons leave the process group that they were started in. */
+function removeNamespace(name: string): void {
+  for (const pid of run('ip', ['netns', 'pids', name]).stdout.split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // ended meanwhile
+    }
+  }
+  run('ip', ['netns', 'delete', name]);
+}
+
 /** Removes namespaces of processes that are no more. */
 function removeStale(): void {
   for (const line of run('ip', ['netns', 'list']).stdout.split('\n')) {
     const match = line.match(/^(postern-[a-z0-9]+-(\d+)-\d+)\b/);
-    if (match !== null && !isRunning(Number(match[2]))) run('ip', ['netns', 'delete', match[1]!]);
+    if (match !== null && !isRunning(Number(match[2]))) removeNamespace(match[1]!);
   }
 }
 
@@ -203,7 +215,7 @@ export class Lab {
   /** Stops the children and removes the namespaces; may be called again. */
   destroy(): void {
     for (const child of this.children.splice(0).reverse()) stop(child);
-    for (const name of this.names.splice(0)) run('ip', ['netns', 'delete', name]);
+    for (const name of this.names.splice(0)) removeNamespace(name);
     labs.delete(this);
   }
 }

@@ -1,9 +1,10 @@
-// Programs inside namespaces: each in a process group of its own, its output collected, stopped by group.
+// Programs of the lab: their output collected, their beginning waited for, their end asked for.
 
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Namespace, stop } from './namespaces.ts';
 
 /** The folder of the package, found upwards from this file. */
 export const ROOT = (() => {
@@ -12,41 +13,26 @@ export const ROOT = (() => {
   return folder;
 })();
 
-export const PEER = join(ROOT, 'dist/test/lab/peer.js');
 export const POSTERN = join(ROOT, 'bin/postern.mjs');
+const PEER = fileURLToPath(new URL('./peer.js', import.meta.url));
 
-/** The environment without what tap adds for its own children: it would slow the program under test. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  const env = { ...process.env };
-  delete env['NODE_OPTIONS'];
-  return env;
-}
-
-/** A long-running program. */
+/** A long-running program in a namespace. */
 export class Program {
   readonly name: string;
   stdout = '';
   stderr = '';
-  /** Exit status, the signal's name, or null while it runs. */
+  /** Exit status or signal; null while it runs. */
   ended: number | string | null = null;
   private readonly child: ChildProcess;
   private readonly closed: Promise<void>;
-  private readonly stopCommand: readonly string[] | null;
 
-  /** `stopCommand`, run in the namespace, ends a program that leaves its process group, as daemons do. */
-  constructor(name: string, namespace: string, command: readonly string[], stopCommand: readonly string[] | null = null) {
+  constructor(name: string, child: ChildProcess) {
     this.name = name;
-    this.stopCommand = stopCommand && ['netns', 'exec', namespace, ...stopCommand];
-    const args = ['netns', 'exec', namespace, ...command];
-    this.child = spawn('ip', args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() });
-    this.child.stdout!.setEncoding('latin1').on('data', (text: string) => (this.stdout += text));
-    this.child.stderr!.setEncoding('latin1').on('data', (text: string) => (this.stderr += text));
+    this.child = child;
+    child.stdout!.setEncoding('latin1').on('data', (text: string) => (this.stdout += text));
+    child.stderr!.setEncoding('latin1').on('data', (text: string) => (this.stderr += text));
     this.closed = new Promise((resolve) => {
-      this.child.on('error', (error) => {
-        this.ended = error.message;
-        resolve();
-      });
-      this.child.on('close', (status, signal) => {
+      child.on('close', (status, signal) => {
         this.ended = status ?? signal;
         resolve();
       });
@@ -63,44 +49,34 @@ export class Program {
     }
   }
 
-  /** Signals the whole group and waits for its end; after `seconds` it is killed. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM', seconds = 5): Promise<void> {
+  /** SIGTERM, and after some patience SIGKILL; returns when its output is complete. */
+  async stop(): Promise<void> {
     if (this.ended !== null) return;
-    if (this.stopCommand) execFileSync('ip', this.stopCommand, { stdio: 'ignore' });
-    else this.signal(signal);
-    const timer = setTimeout(() => this.signal('SIGKILL'), seconds * 1000);
+    stop(this.child);
     await this.closed;
-    clearTimeout(timer);
-  }
-
-  private signal(signal: NodeJS.Signals): void {
-    try {
-      process.kill(-this.child.pid!, signal);
-    } catch {
-      // It ended meanwhile.
-    }
   }
 }
 
-export interface Finished {
-  readonly status: number | string;
-  readonly stdout: string;
-  readonly stderr: string;
+/** Starts a program; `stdout` and `stderr` are collected. */
+export function start(name: string, namespace: Namespace, command: string, args: readonly string[]): Program {
+  return new Program(name, namespace.spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
-/** Runs a program in a namespace to its end, at most `seconds`; never rejects. */
-export function runIn(namespace: string, command: readonly string[], seconds = 30): Promise<Finished> {
-  const options = { timeout: seconds * 1000, env: cleanEnvironment(), maxBuffer: 16 << 20, encoding: 'latin1' as const };
-  return new Promise((resolve) => {
-    execFile('ip', ['netns', 'exec', namespace, ...command], options, (error, stdout, stderr) => {
-      resolve({ status: error ? (error.code ?? error.signal ?? 'failed') : 0, stdout, stderr });
-    });
-  });
+/** Starts the firewall; the arguments are those of `postern`. */
+export function startPostern(namespace: Namespace, args: readonly string[]): Program {
+  return new Program('postern', namespace.node(POSTERN, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
-/** Runs peer.js in a namespace and reads its line of JSON. */
-export async function peer(namespace: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const { stdout, stderr } = await runIn(namespace, [process.execPath, PEER, ...args]);
+/** Starts the servers of peer.ts and waits until they listen. */
+export async function startPeer(namespace: Namespace): Promise<void> {
+  const peers = new Program('peer', namespace.node(PEER, ['serve'], { stdio: ['ignore', 'pipe', 'pipe'] }));
+  await peers.until(() => peers.stdout.includes('ready'), 'ready', 10);
+}
+
+/** Runs one probe of peer.ts and reads its line of JSON. */
+export function probe(namespace: Namespace, ...args: string[]): Record<string, unknown> {
+  // Without what a test runner wants loaded into every Node process.
+  const { stdout, stderr } = namespace.run('env', ['-u', 'NODE_OPTIONS', process.execPath, PEER, ...args]);
   if (!stdout.startsWith('{')) return { error: `no answer from peer.js: ${stderr}` };
   return JSON.parse(stdout) as Record<string, unknown>;
 }
