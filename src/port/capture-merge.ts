@@ -22,6 +22,9 @@ export class CaptureMerge {
   private started = false;
   /** Milliseconds since the first frame, as a double and as far as time has come. */
   private tick = 0;
+  /** The current millisecond ends at this stamp; kept so that most frames cost two compares and no division. */
+  private tickEndSec = -1;
+  private tickEndNsec = 0;
 
   /** `batchSize` is 1 to BATCH. */
   constructor(sources: readonly CaptureSource[], batchSize: number = BATCH) {
@@ -64,6 +67,7 @@ export class CaptureMerge {
   }
 
   private tickOf(source: CaptureSource): number {
+    if (source.nextSec === this.tickEndSec && source.nextNsec < this.tickEndNsec) return this.tick;
     if (!this.started) {
       this.started = true;
       this.firstSec = this.latestSec = source.nextSec;
@@ -83,6 +87,10 @@ export class CaptureMerge {
   private moveTo(tick: number): void {
     this.now = (this.now + Math.min(tick - this.tick, MAX_STEP)) | 0;
     this.tick = tick;
+    const end = this.firstNsec + ((tick % 1000) + 1) * 1e6;
+    const seconds = Math.floor(end / 1e9);
+    this.tickEndSec = this.firstSec + Math.floor(tick / 1000) + seconds;
+    this.tickEndNsec = end - seconds * 1e9;
   }
 }
 

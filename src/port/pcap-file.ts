@@ -78,13 +78,18 @@ export class PcapFile implements RecordReader {
     const wire = view.getUint32(at + 12, this.littleEndian);
     // Version 2.0 to 2.2 wrote the two lengths the other way round, and 2.3 sometimes.
     const swapped = this.minor < 3 || (this.minor === 3 && length > wire);
-    // A broken writer's fraction of more than a second is carried over.
-    const fraction = view.getUint32(at + 4, this.littleEndian) * this.unit;
-    this.sec = view.getUint32(at, this.littleEndian) + Math.floor(fraction / 1e9);
-    this.nsec = fraction % 1e9;
+    this.sec = view.getUint32(at, this.littleEndian);
+    this.nsec = view.getUint32(at + 4, this.littleEndian) * this.unit;
+    if (this.nsec >= 1e9) this.carry();
     this.at = at + RECORD_HEADER;
     this.length = swapped ? Math.min(wire, length) : length;
     this.wireLength = Math.max(wire, length);
+  }
+
+  /** A broken writer's fraction of more than a second. */
+  private carry(): void {
+    this.sec += Math.floor(this.nsec / 1e9);
+    this.nsec %= 1e9;
   }
 
   /** More than the window holds was needed. */
