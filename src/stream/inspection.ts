@@ -93,8 +93,8 @@ function show(s: StreamState, at: number): Reason {
   const verdict = s.inspector().scan(s.session, directionOf(at), s.region.u8, from, from + octets, position, s.now, outcome);
   const consumed = Math.max(0, Math.min(outcome.consumed, octets));
   words[at + JUDGED] = (seq + consumed) | 0;
-  s.mayGoOn = consumed > 0;
-  if (consumed === 0) words[at + FLAGS]! |= WAITS;
+  s.mayGoOn = consumed === octets || outcome.again || outcome.wakeOther;
+  if (!s.mayGoOn) words[at + FLAGS]! |= WAITS;
   return takeAnswer(s, at, verdict);
 }
 

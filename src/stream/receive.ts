@@ -167,7 +167,7 @@ function takeInOrder(s: StreamState, at: number): Reason {
   const { segment, words } = s;
   const nxt = words[at + NXT]!;
   const { end } = segment;
-  if (((end - words[at + UNA]!) | 0) > s.limits.emitted || !s.store.reserve(at, nxt, end)) return TCP_STORE_FULL;
+  if (((end - words[at + UNA]!) | 0) > s.limits.emitted || !s.store.reserve(at, nxt, end, s.now)) return TCP_STORE_FULL;
   noteNumbers(s, at);
   noteSize(s, at);
   noteEnd(s, at);
@@ -192,7 +192,7 @@ function waitBehindHole(s: StreamState, at: number): Reason {
   const octets = holes.missing(at, seq, end);
   const isFull = holes.octets(at) + octets > limits.outOfOrderOctets || (octets > 0 && holes.segments(at) >= limits.outOfOrderSegments);
   if (isFull || !holes.hasRoom()) return TCP_OOO_LIMIT;
-  if (((end - s.words[at + UNA]!) | 0) > limits.emitted || !s.store.reserve(at, seq, end)) return TCP_STORE_FULL;
+  if (((end - s.words[at + UNA]!) | 0) > limits.emitted || !s.store.reserve(at, seq, end, s.now)) return TCP_STORE_FULL;
   noteNumbers(s, at);
   noteSize(s, at);
   noteEnd(s, at);

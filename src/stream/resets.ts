@@ -32,8 +32,20 @@ export function finishReset(s: StreamState): void {
   resetBoth(s, dropReasonOf(cause));
 }
 
-/** Resets both sides of the session at hand.  What is held of it is dropped for `reason`. */
+/** Resets both sides of the session at hand, which is CLOSED then.  What is held of it is dropped for `reason`. */
 export function resetBoth(s: StreamState, reason: Reason): void {
+  sendResets(s);
+  close(s, reason);
+}
+
+/** The same for a session whose frames are not at hand: it goes on the closed list, and the path ends it. */
+export function resetForRoom(s: StreamState, reason: Reason): void {
+  sendResets(s);
+  dropHeld(s, reason);
+  s.closed.add(s.session);
+}
+
+function sendResets(s: StreamState): void {
   const at = recordOf(s.session, 0);
   if ((s.words[at + FLAGS]! & SYN_SEEN) !== 0) {
     sendReset(s, at);
@@ -42,7 +54,6 @@ export function resetBoth(s: StreamState, reason: Reason): void {
   // An opener that has heard nothing from the responder yet is left to its own time-out.
   if ((s.words[at + PEER + FLAGS]! & SYN_SEEN) !== 0) sendReset(s, at ^ PEER);
   s.words[at + FLAGS]! |= ANSWERED_BY_RESET;
-  close(s, reason);
 }
 
 /** A segment with RST of the direction at `at`.  OK when it is on its way, and the session is closed. */

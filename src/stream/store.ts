@@ -37,6 +37,8 @@ export class Store {
   private readonly base: Int32Array;
   /** Page with the octets as they were sent, NONE: the page itself. */
   private readonly original: Int32Array;
+  /** ms */
+  private readonly takenAt: Int32Array;
   private readonly free: Int32Array;
   private freeCount: number;
 
@@ -50,6 +52,7 @@ export class Store {
     this.next = new Int32Array(pages);
     this.base = new Int32Array(pages);
     this.original = new Int32Array(pages);
+    this.takenAt = new Int32Array(pages);
     this.free = new Int32Array(pages);
     // The lowest page lies on top: memory that was touched is used again first.
     for (let page = 0; page < pages; page++) this.free[page] = pages - 1 - page;
@@ -57,8 +60,8 @@ export class Store {
     this.limit = pages;
   }
 
-  /** Takes the pages of [from, to) that are missing.  False when there are not enough; then none is taken. */
-  reserve(at: number, from: number, to: number): boolean {
+  /** Takes the pages of [from, to) that are missing, at `now` ms.  False when there are not enough; then none is taken. */
+  reserve(at: number, from: number, to: number, now: number): boolean {
     if (from === to) return true;
     let missing = 0;
     for (let base = from & ~PAGE_MASK; before(base, to); base = (base + STORE_PAGE) | 0) {
@@ -67,7 +70,7 @@ export class Store {
     if (missing === 0) return true;
     if (missing > this.freeCount || this.used + missing > this.limit) return false;
     for (let base = from & ~PAGE_MASK; before(base, to); base = (base + STORE_PAGE) | 0) {
-      if (this.find(at, base) === NONE) this.insert(at, base);
+      if (this.find(at, base) === NONE) this.insert(at, base, now);
     }
     return true;
   }
@@ -176,6 +179,12 @@ export class Store {
     return count;
   }
 
+  /** How long the first page of a direction has been in use, ms; 0 when there is none. */
+  age(at: number, now: number): number {
+    const page = this.words[at + FIRST_PAGE]!;
+    return page === NONE ? 0 : (now - this.takenAt[page]!) | 0;
+  }
+
   private overlayRun(emitted: number, sent: number, over: number, length: number): number {
     const { u8 } = this;
     let answer = 0;
@@ -212,9 +221,10 @@ export class Store {
     return page;
   }
 
-  private insert(at: number, base: number): void {
+  private insert(at: number, base: number, now: number): void {
     const { words } = this;
     const page = this.take();
+    this.takenAt[page] = now;
     this.base[page] = base;
     let previous = words[at + RECENT_PAGE]!;
     if (previous === NONE || before(base, this.base[previous]!)) previous = words[at + FIRST_PAGE]!;

@@ -7,6 +7,7 @@ import type { Ledger } from '../frame/ledger.ts';
 import { type Region, STORE_PAGE } from '../frame/region.ts';
 import { type Inspector, Outcome } from '../inspect/inspector.ts';
 import type { StreamLimits } from '../policy/snapshot.ts';
+import type { ClosedList } from '../session/close.ts';
 import type { SessionTable } from '../session/table.ts';
 import type { TimerWheel } from '../session/timer-wheel.ts';
 import type { EventRing } from '../telemetry/event-ring.ts';
@@ -26,6 +27,7 @@ export class StreamState {
   readonly sessions: SessionTable;
   readonly wheel: TimerWheel;
   readonly firstTimer: number;
+  readonly closed: ClosedList;
   readonly counters: Float64Array;
   readonly events: EventRing;
   readonly inspectors: readonly Inspector[];
@@ -57,12 +59,14 @@ export class StreamState {
   mayGoOn = false;
   /** Why the session is reset when the segment at hand is done with, OK: it is not. */
   resetCause: Reason = OK;
+  /** The session that the next search for room begins with. */
+  reclaimNext = 0;
   /** IPv4 identification of the next datagram that we make. */
   nextIdentification = 1;
 
   constructor(
-    region: Region, frames: Frames, ledger: Ledger, sessions: SessionTable, wheel: TimerWheel, firstTimer: number, counters: Float64Array,
-    events: EventRing, inspectors: readonly Inspector[], limits: StreamLimits,
+    region: Region, frames: Frames, ledger: Ledger, sessions: SessionTable, wheel: TimerWheel, firstTimer: number, closed: ClosedList,
+    counters: Float64Array, events: EventRing, inspectors: readonly Inspector[], limits: StreamLimits,
   ) {
     this.region = region;
     this.frames = frames;
@@ -70,6 +74,7 @@ export class StreamState {
     this.sessions = sessions;
     this.wheel = wheel;
     this.firstTimer = firstTimer;
+    this.closed = closed;
     this.counters = counters;
     this.events = events;
     this.inspectors = inspectors;

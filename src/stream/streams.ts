@@ -27,7 +27,7 @@ import type { TimerWheel } from '../session/timer-wheel.ts';
 import { INSPECTED_PACKETS, TCP_PACKETS } from '../telemetry/counters.ts';
 import type { EventRing } from '../telemetry/event-ring.ts';
 import {
-  OK, type Reason, TCP_BAD_CHECKSUM, TCP_BAD_FLAGS, TCP_CLOSED, TCP_HANDSHAKE, TCP_OOO_TIMEOUT, TCP_SYNC_LIMIT,
+  OK, type Reason, TCP_BAD_CHECKSUM, TCP_BAD_FLAGS, TCP_CLOSED, TCP_HANDSHAKE, TCP_OOO_TIMEOUT, TCP_STORE_FULL, TCP_SYNC_LIMIT,
 } from '../telemetry/reasons.ts';
 import { after, before } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -36,6 +36,7 @@ import { backOffResend, isDue, oursEnd, rearm } from './deadlines.ts';
 import { acceptSyn, completes, establish } from './handshake.ts';
 import { expireInspector } from './inspection.ts';
 import { sendStored } from './originate.ts';
+import { reclaim } from './reclaim.ts';
 import { receive } from './receive.ts';
 import { applyAck, releaseStored } from './release.ts';
 import { acceptReset, answerClosed, dropHeld, finishReset, resetBoth } from './resets.ts';
@@ -57,10 +58,10 @@ export class Streams {
 
   /** One timer a session, firstTimer + session.  `inspectors` by their index in the registry. */
   constructor(
-    region: Region, frames: Frames, ledger: Ledger, sessions: SessionTable, wheel: TimerWheel, firstTimer: number, _closed: ClosedList,
+    region: Region, frames: Frames, ledger: Ledger, sessions: SessionTable, wheel: TimerWheel, firstTimer: number, closed: ClosedList,
     counters: Float64Array, events: EventRing, inspectors: readonly Inspector[], limits: StreamLimits,
   ) {
-    this.state = new StreamState(region, frames, ledger, sessions, wheel, firstTimer, counters, events, inspectors, limits);
+    this.state = new StreamState(region, frames, ledger, sessions, wheel, firstTimer, closed, counters, events, inspectors, limits);
     this.out = this.state.out;
   }
 
@@ -106,6 +107,7 @@ export class Streams {
     if (reason !== OK) {
       alert(s, reason, s.segment.seq);
       s.ledger.drop(f, reason);
+      if (reason === TCP_STORE_FULL) reclaim(s);
     }
     this.finish();
   }

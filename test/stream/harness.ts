@@ -1,13 +1,13 @@
 // Streams without the path: frames are built into a region, accepted one at a time, and what comes out is checked (lengths,
 // checksums, addresses of the sender's side) and handed to receiver models.  Conservation holds after every frame.
 
-import { BATCH, type Frames as FramesType, Frames, GENERATED, GSO, KIND_IPV4, KIND_IPV6, PARTIAL_CHECKSUM } from '../../src/frame/frames.ts';
+import { BATCH, type Frames as FramesType, Frames, GENERATED, GSO, KIND_IPV4, KIND_IPV6, MERGED, PARTIAL_CHECKSUM } from '../../src/frame/frames.ts';
 import { Ledger } from '../../src/frame/ledger.ts';
 import { Region, type RegionShape, regionOctets } from '../../src/frame/region.ts';
 import { DEFAULT_STREAM_LIMITS, type StreamLimits } from '../../src/policy/snapshot.ts';
 import { ClosedList } from '../../src/session/close.ts';
 import {
-  BRIDGED, DST, FAMILY_IPV6, INSPECTED, KIND, OPENING, PORTS, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE,
+  BRIDGED, DST, FAMILY_IPV6, FREE, INSPECTED, KIND, OPENING, PORTS, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE,
 } from '../../src/session/record.ts';
 import { SessionTable } from '../../src/session/table.ts';
 import { segmentSum, writeChecksum } from '../../src/session/tcp-checks.ts';
@@ -17,7 +17,7 @@ import {
   CONSUMED_FRAMES, createCounters, DROPPED_FRAMES, DROPS, EVENTS, GENERATED_FRAMES, HELD_FRAMES, LEDGER_NAMES, RECEIVED, TRANSMITTED_FRAMES,
 } from '../../src/telemetry/counters.ts';
 import { E_REASON, EventRing } from '../../src/telemetry/event-ring.ts';
-import { REASON_COUNT, REASONS } from '../../src/telemetry/reasons.ts';
+import { REASON_COUNT, REASONS, SESSION_ENDED } from '../../src/telemetry/reasons.ts';
 import { fold } from '../../src/wire/checksum.ts';
 import * as ethernet from '../../src/wire/ethernet.ts';
 import * as ipv4 from '../../src/wire/ipv4.ts';
@@ -58,6 +58,8 @@ export interface Sent {
   /** Partial checksum, as of a host with offload; with gso a super-frame. */
   readonly partial?: boolean;
   readonly gso?: number;
+  /** As from fragments: in a slot of its own, never counted as received. */
+  readonly merged?: boolean;
 }
 
 /** A segment that came out. */
@@ -81,6 +83,7 @@ export class Rig {
   readonly sessions: SessionTable;
   readonly wheel: TimerWheel;
   readonly ledger: Ledger;
+  readonly closed = new ClosedList(SESSIONS);
   readonly streams: Streams;
   readonly inspector = new LineInspector();
   readonly receivers: [Receiver, Receiver] = [new Receiver(), new Receiver()];
@@ -99,7 +102,7 @@ export class Rig {
     this.wheel = new TimerWheel(SESSIONS, this.now);
     this.ledger = new Ledger(this.frames, this.counters);
     this.streams = new Streams(
-      this.region, this.frames, this.ledger, this.sessions, this.wheel, 0, new ClosedList(SESSIONS), this.counters, this.events, [this.inspector],
+      this.region, this.frames, this.ledger, this.sessions, this.wheel, 0, this.closed, this.counters, this.events, [this.inspector],
       { ...DEFAULT_STREAM_LIMITS, ...limits },
     );
   }
@@ -135,8 +138,13 @@ export class Rig {
 
   /** Sends one segment and returns what left because of it. */
   send(direction: number, segment: Sent): Emitted[] {
-    const f = this.build(direction, segment);
-    this.counters[RECEIVED]!++;
+    let f = this.build(direction, segment);
+    if (segment.merged === true) {
+      f = this.frames.copy(f);
+      this.frames.flags[f]! |= GENERATED | MERGED;
+    } else {
+      this.counters[RECEIVED]!++;
+    }
     this.streams.accept(f, this.now);
     return this.drain();
   }
@@ -150,6 +158,12 @@ export class Rig {
       out.push(...this.drain());
     });
     return out;
+  }
+
+  /** Resets the session from outside; returns what left. */
+  reset(): Emitted[] {
+    this.streams.reset(this.session, SESSION_ENDED, this.now);
+    return this.drain();
   }
 
   /** Moved counters between two calls of it, by name; those of the ports apart. */
@@ -204,7 +218,8 @@ export class Rig {
     if (this.session < 0 && c[HELD_FRAMES] !== 0) throw new Error('frames held without a session');
   }
 
-  private build(direction: number, segment: Sent): number {
+  /** Builds a frame in the batch; returns its number. */
+  build(direction: number, segment: Sent): number {
     const { frames, region } = this;
     const { view, u8 } = region;
     const data = Buffer.from(segment.data ?? '', 'latin1');
@@ -283,7 +298,7 @@ export class Rig {
     const fail = (what: string): never => {
       throw new Error(`emitted frame: ${what}`);
     };
-    if (frames.session[f] !== this.session) fail('session');
+    if (this.sessions.state(frames.session[f]!) === FREE) fail('session');
     if (frames.offset[f]! + frames.length[f]! !== end) fail('length');
     if (view.getUint16(frames.offset[f]! + 12) !== (this.isIpv6 ? ethernet.TYPE_IPV6 : ethernet.TYPE_IPV4)) fail('EtherType');
     if (ethernet.macLow(view, frames.offset[f]!) !== 100 + direction) fail('destination MAC');
