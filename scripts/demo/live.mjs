@@ -1,59 +1,85 @@
-// The demonstration on a live network: `postern run` between two veth pairs, one mail dialogue through it.
+// The demonstration on a live network: three namespaces joined by two veth pairs, `postern run` in the middle, a mail
+// server inside, a client outside.
+//
+//   outside 172.22.1.1/24  eth0 ──── outside  firewall  inside ──── eth0  inside 10.10.10.2/24
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../steps.mjs';
-import { Child } from './children.mjs';
+import { Child } from './child.mjs';
 
-const POSTERN = [process.execPath, join(ROOT, 'bin/postern.mjs')];
-const CONFIG = join(ROOT, 'rules/3640.cfg');
-export const SHOWS = ['show ip inspect sessions', 'show ip nat translations', 'show ip access-lists'];
+const POSTERN = join(ROOT, 'bin/postern.mjs');
+const SERVER = '172.22.1.110';
+const PIPES = { stdio: ['pipe', 'pipe', 'pipe'] };
+
+const HOW = [
+  'outside host           firewall: postern run --config rules/3640.cfg           inside host',
+  '172.22.1.1  ────────── Ethernet2/0                       Ethernet2/1 ────────── 10.10.10.2',
+  '             access list 101 in · 172.22.1.110 is 10.10.10.2 · inspection OUT-IN: smtp',
+];
+
+/** Why there can be no such network here, or null. */
+export async function liveProblem() {
+  const { namespaceProblem } = await import('../../dist/test/lab/namespaces.js');
+  return namespaceProblem() || null;
+}
+
+function makeNetwork(lab) {
+  const [outside, firewall, inside] = ['outside', 'firewall', 'inside'].map((role) => lab.namespace(`demo${role}`));
+  lab.link(outside, 'eth0', firewall, 'outside');
+  lab.link(inside, 'eth0', firewall, 'inside');
+  outside.address('eth0', '172.22.1.1/24');
+  inside.address('eth0', '10.10.10.2/24');
+  inside.route('default', '10.10.10.1');
+  return { outside, firewall, inside };
+}
 
 /** Gives each text that was sent the octets that arrived in its place; inspection never changes a length. */
-export function pair(sent, received, replies) {
+export function pair(sent, received, [greeting, ...replies]) {
   let at = 0;
-  return sent.map((text, i) => {
+  const exchanges = sent.map((text, i) => {
     const part = received.slice(at, at + text.length);
     at += text.length;
-    return { sent: text, received: part, reply: replies[i] };
+    return { sent: text, received: part, reply: replies[i] ?? [] };
   });
+  return [{ sent: '', received: '', reply: greeting ?? [] }, ...exchanges];
 }
 
 async function show(command) {
-  const { stdout } = await promisify(execFile)(POSTERN[0], [POSTERN[1], 'exec', command], { timeout: 10_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [POSTERN, 'exec', command], { timeout: 10_000 });
   return [command, stdout];
 }
 
-/** Makes the network, holds the dialogue, and returns what the screen shows.  `network` is a made one; it is removed by the caller. */
-export async function holdLive(network, children) {
-  const inside = (namespace, command) => ['ip', 'netns', 'exec', namespace, ...command];
-  const start = (name, namespace, command, options) => {
-    const child = new Child(name, inside(namespace, command), options);
-    children.push(child);
-    return child;
-  };
-  const script = (name) => [process.execPath, join(ROOT, 'scripts/demo', name)];
-
-  const server = start('mail server', network.inside, script('server.mjs'));
+async function hold({ outside, firewall, inside }, shows) {
+  const script = (name) => join(ROOT, 'scripts/demo', name);
+  const server = new Child('mail server', inside.node(script('server.mjs'), [], PIPES));
   const ports = ['--port', 'Ethernet2/0=outside', '--port', 'Ethernet2/1=inside'];
-  const postern = start('postern run', network.firewall, [...POSTERN, 'run', '--config', CONFIG, ...ports], { ready: /\bready\b/ });
+  const postern = new Child('postern run', firewall.node(POSTERN, ['run', '--config', join(ROOT, 'rules/3640.cfg'), ...ports], PIPES));
   await Promise.all([server.wait('listening', 10), postern.wait('ready', 15)]);
 
   const sent = [];
   const replies = [];
   let received = '';
   server.on('received', (text) => (received += text));
-  const client = start('mail client', network.outside, [...script('client.mjs'), '172.22.1.110', '25']);
+  const client = new Child('mail client', outside.node(script('client.mjs'), [SERVER, '25'], PIPES));
   client.on('sent', (text) => sent.push(text));
   client.on('reply', (reply) => replies.push(reply));
   await client.wait('open', 20);
   const displays = [];
-  for (const command of SHOWS) displays.push(await show(command));
+  for (const command of shows) displays.push(await show(command));
   client.process.stdin.write('go on\n');
   await client.wait('done', 20);
-
-  const [greeting, ...answers] = replies;
-  return { exchanges: [{ sent: '', received: '', reply: greeting }, ...pair(sent, received, answers)], displays };
+  return { how: HOW, exchanges: pair(sent, received, replies), displays };
 }
 
+/** Holds the dialogue, takes the displays while it is open, removes everything, and returns what the screen shows. */
+export async function holdLive(shows) {
+  const { Lab } = await import('../../dist/test/lab/namespaces.js');
+  const lab = new Lab();
+  try {
+    return await hold(makeNetwork(lab), shows);
+  } finally {
+    lab.destroy();
+  }
+}
