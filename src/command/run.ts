@@ -1,12 +1,11 @@
 // `postern run`: inline between two interfaces of this machine, until SIGINT or SIGTERM.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { loadPacketIo } from '../../native-bindings/packet-io.ts';
 import { matchInterfaceName } from '../config/language/interface-name.ts';
 import { formatJson, formatTable, makeReport } from '../console/report.ts';
-import { LiveEngine } from '../engine/live-engine.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import { PortRefused, prepareInterfaces, type PreparedInterfaces, type VnetMode } from '../port/interface-settings.ts';
+import type { PreparedInterfaces, VnetMode } from '../port/interface-settings.ts';
+import { type Driver, DRIVERS, prepareFor, startEngine } from './driver.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
 import { loadPolicy } from './load-policy.ts';
 
@@ -23,6 +22,7 @@ Exit status: 0 stopped by SIGINT or SIGTERM, 1 failed while running, 2 wrong com
 interface RunOptions {
   readonly config: string;
   readonly port: readonly string[];
+  readonly driver: Driver;
   readonly vnet: VnetMode;
   readonly spin: 'auto' | number;
   readonly checksum: 'verify' | 'ignore';
@@ -37,6 +37,7 @@ export function register(program: Command): void {
     .description('run inline between two network interfaces')
     .requiredOption('-c, --config <file>', 'configuration')
     .requiredOption('-p, --port <name=interface>', 'interface of this machine for an interface of the configuration; once for each', collect, [])
+    .addOption(new Option('--driver <driver>', 'packet rings, or the slower libpcap where there are none').choices([...DRIVERS]).default('rings'))
     .addOption(new Option('--vnet <mode>', 'partial checksums and super-frames').choices(['auto', 'on', 'off']).default('auto'))
     .option('--spin <auto|microseconds>', 'how long to look for frames before sleeping', parseSpin, 'auto')
     .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
@@ -62,7 +63,7 @@ function parseSpin(text: string): 'auto' | number {
 async function run(options: RunOptions): Promise<number> {
   const { policy } = loadPolicy(options.config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
   const devices = attach(options.port, policy);
-  const prepared = prepare(devices.filter((device) => device !== null), options.vnet);
+  const prepared = prepareFor(options.driver, devices.filter((device) => device !== null), options.vnet);
   try {
     return await forwardUntilSignal(policy, devices, prepared, options);
   } finally {
@@ -89,23 +90,12 @@ function attach(ports: readonly string[], policy: PolicySnapshot): (string | nul
   return devices;
 }
 
-function prepare(devices: readonly string[], vnet: VnetMode): PreparedInterfaces {
-  try {
-    const prepared = prepareInterfaces(loadPacketIo(), devices, vnet);
-    for (const warning of prepared.warnings) process.stderr.write(`postern: warning: ${warning}\n`);
-    return prepared;
-  } catch (error) {
-    if (error instanceof PortRefused) throw new CommandError(error.message, error.exitStatus);
-    throw new CommandError((error as Error).message);
-  }
-}
-
 async function forwardUntilSignal(
   policy: PolicySnapshot, devices: readonly (string | null)[], prepared: PreparedInterfaces, options: RunOptions,
 ): Promise<number> {
   const stopped = untilSignal();
   const started = performance.now();
-  const engine = await LiveEngine.start({ policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin });
+  const engine = await startEngine(options.driver, { policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin });
   const failed = new Promise<string>((resolve) => {
     engine.onFailure = resolve;
   });
