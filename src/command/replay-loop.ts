@@ -14,8 +14,18 @@ export interface ReplayTimes {
   readonly seconds: number;
 }
 
+/** What else is to be done while captures run. */
+export interface ReplayCompany {
+  /** Now and then, to show how far it is. */
+  readonly onProgress?: () => void;
+  /** After each batch, to take the events off the ring. */
+  readonly onBatch?: (() => void) | null;
+}
+
 /** Runs the sources to their end, or to where they fail, and closes the ports.  `batch` is 1 to BATCH frames. */
-export function runCaptures(engine: ReplayEngine, sources: readonly CaptureSource[], batch: number, onProgress: () => void = () => {}): ReplayTimes {
+export function runCaptures(
+  engine: ReplayEngine, sources: readonly CaptureSource[], batch: number, { onProgress = () => {}, onBatch = null }: ReplayCompany = {},
+): ReplayTimes {
   const { frames } = engine.plane;
   const merge = new CaptureMerge(sources, batch);
   const started = performance.now();
@@ -23,6 +33,7 @@ export function runCaptures(engine: ReplayEngine, sources: readonly CaptureSourc
   if (count > 0) engine.setBase(frames.sec[0]!, frames.nsec[0]!);
   for (let batches = 1; count > 0; batches++) {
     engine.breathe(count, merge.now);
+    if (onBatch !== null) onBatch();
     if (batches % PROGRESS_BATCHES === 0) onProgress();
     count = merge.fill(frames);
   }

@@ -10,6 +10,7 @@ import { BATCH } from '../frame/frames.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { CAPTURE_AREA } from '../port/capture-file.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME, EXIT_USAGE } from './errors.ts';
+import { describeEvent, EventLog } from './event-log.ts';
 import { installationFolder } from './installation.ts';
 import { loadPolicy } from './load-policy.ts';
 import { runCaptures } from './replay-loop.ts';
@@ -36,7 +37,11 @@ interface ReplayOptions {
   readonly json: boolean;
   readonly lenient: boolean;
   readonly batch: number;
+  readonly log?: string;
+  readonly debug?: string;
 }
+
+const DEBUG_SMTP = 'ip inspect smtp';
 
 /** Adds the subcommand. */
 export function register(program: Command): void {
@@ -51,6 +56,8 @@ export function register(program: Command): void {
     .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
     .addOption(new Option('--arp <mode>', 'next hops: answer at once, or as the capture does').choices(['synthetic', 'capture']).default('synthetic'))
     .option('--filter <expression>', 'only frames that pass this filter of libpcap (needs the optional package pcap)')
+    .option('--debug <what>', `messages of a debug command, '${DEBUG_SMTP}', to the log`)
+    .option('--log <file>', 'write events to a file (with --debug alone: to stderr)')
     .option('--json', 'print the report as one JSON object', false)
     .option('--lenient', 'run although lines of the configuration were rejected', false)
     .addOption(new Option('--batch <frames>', 'frames of a batch').argParser(parseBatch).default(BATCH).hideHelp())
@@ -78,11 +85,29 @@ async function replay(capture: string | undefined, options: ReplayOptions): Prom
   const { ports, total, damaged, engine } = await open(capture, options, policy);
   warnOfMissingPorts(policy, engine);
   const progress = progressBar(ports.sources, total);
-  const { elapsed, seconds } = runCaptures(engine, ports.sources, options.batch, progress.draw);
+  const log = openLog(options, engine);
+  const { elapsed, seconds } = runCaptures(engine, ports.sources, options.batch, {
+    onProgress: progress.draw, onBatch: log === null ? null : () => log.take(engine.plane.events),
+  });
+  log?.close();
   progress.stop();
   const report = makeReport(engine.plane.counters, elapsed, seconds);
   process.stdout.write(options.json ? formatJson(report) : formatTable(report));
-  return reportFailures(ports, damaged);
+  return reportFailures(ports, log?.failure == null ? damaged : [...damaged, `the log is not complete: ${log.failure}`]);
+}
+
+/** Null: nobody wants the events. */
+function openLog({ log, debug }: ReplayOptions, engine: ReplayEngine): EventLog | null {
+  if (debug !== undefined) {
+    if (debug !== DEBUG_SMTP) throw new CommandError(`--debug '${debug}': only '${DEBUG_SMTP}' is known`);
+    engine.plane.setDebug(true);
+  }
+  if (log === undefined && debug === undefined) return null;
+  try {
+    return new EventLog(log ?? null, describeEvent);
+  } catch (error) {
+    throw new CommandError(`--log: ${(error as Error).message}`);
+  }
 }
 
 function refuseContradictions(capture: string | undefined, options: ReplayOptions): void {

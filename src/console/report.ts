@@ -5,7 +5,7 @@
 // held + consumed, and the drops by reason add up to dropped.
 
 import * as counters from '../telemetry/counters.ts';
-import { REASONS } from '../telemetry/reasons.ts';
+import { type ReasonEntry, REASONS } from '../telemetry/reasons.ts';
 
 export interface Report {
   readonly frames: {
@@ -19,7 +19,7 @@ export interface Report {
   };
   readonly inspect: {
     readonly commands: number; readonly maskedCommands: number; readonly maskedReplies: number; readonly resets: number;
-    /** Events by dotted name; those that did not occur are left out. */
+    /** Events of inspectors and of the normaliser that dropped nothing, by dotted name; those that did not occur are left out. */
     readonly alerts: Readonly<Record<string, number>>;
   };
   /** From the first frame's stamp to the last one's. */
@@ -41,7 +41,7 @@ export function makeReport(values: Float64Array, captureSeconds: number, seconds
       consumed: values[counters.CONSUMED_FRAMES]!,
       generated: values[counters.GENERATED_FRAMES]!,
     },
-    drops: byReason(values, counters.DROPS),
+    drops: byReason(values, counters.DROPS, () => true),
     sessions: {
       opened: values[counters.SESSIONS_OPENED]!,
       closed: values[counters.SESSIONS_CLOSED]!,
@@ -54,7 +54,7 @@ export function makeReport(values: Float64Array, captureSeconds: number, seconds
       maskedCommands: values[counters.SMTP_MASKED_COMMANDS]!,
       maskedReplies: values[counters.SMTP_MASKED_REPLIES]!,
       resets: values[counters.INSPECT_RESETS]!,
-      alerts: byReason(values, counters.EVENTS),
+      alerts: byReason(values, counters.EVENTS, isAlert),
     },
     captureSeconds,
     seconds,
@@ -103,8 +103,14 @@ function speed(report: Report): string {
   return `${report.captureSeconds.toFixed(3)} s of traffic in ${report.seconds.toFixed(3)} s, ${rate} frames/s`;
 }
 
+/** Events also count under what a frame was dropped for (when drops are logged) and under no reason (sessions). */
+function isAlert({ level }: ReasonEntry): boolean {
+  return level === 'info' || level === 'warning';
+}
+
 /** Most frequent first; equal ones in the order of the list of reasons. */
-function byReason(values: Float64Array, first: number): Record<string, number> {
-  const found = REASONS.map((reason, i) => [reason.name, values[first + i]!] as const).filter(([, count]) => count > 0);
-  return Object.fromEntries(found.sort((a, b) => b[1] - a[1]));
+function byReason(values: Float64Array, first: number, isWanted: (reason: ReasonEntry) => boolean): Record<string, number> {
+  const counted = REASONS.map((reason, i) => ({ reason, count: values[first + i]! }));
+  const found = counted.filter(({ reason, count }) => count > 0 && isWanted(reason)).sort((a, b) => b.count - a.count);
+  return Object.fromEntries(found.map(({ reason, count }) => [reason.name, count]));
 }
