@@ -59,7 +59,9 @@ function fitWindow(s: StreamState, at: number): Reason {
   const { segment, words } = s;
   const edge = words[at + EDGE]!;
   if (before(segment.seq, (words[at + UNA]! - Math.max(s.limits.emitted, 0xffff) - 1) | 0)) return TCP_OUT_OF_WINDOW;
-  if (!after(segment.end, edge)) return OK;
+  // Behind a FIN that stands at the edge the sender's own number is one more.
+  const isBehindFin = segment.length === 0 && (words[at + FLAGS]! & FIN_SEEN) !== 0;
+  if (!after(segment.end, isBehindFin ? (edge + 1) | 0 : edge)) return OK;
   if (before(segment.seq, edge)) {
     segment.truncate((edge - segment.seq) | 0);
     alert(s, TCP_OUT_OF_WINDOW, segment.seq);

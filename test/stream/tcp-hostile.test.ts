@@ -1,4 +1,5 @@
 import t from 'tap';
+import fc from 'fast-check';
 import { CLOSED, CLOSING, FIN_FORWARD, OPEN, OPENING, STATE, SYN_ACKED } from '../../src/session/record.ts';
 import { ACK, Dialogue, type Emitted, FIN, PSH, Rig, RST, show, SYN, timestamps } from './harness.ts';
 
@@ -160,6 +161,7 @@ t.test('window: scale, edge, probes, clamp', async (t) => {
   t.strictSame(show(d.send(1, { flags: ACK, seq: 1, ack: 7, window: 0 })), ['< A 1 7 ""'], 'an edge never moves back');
   t.strictSame(show(d.send(0, { seq: 7, data: 'NOOP\r\n' })), ['> PA 7 1 "NOOP\\r\\n"']);
   t.strictSame(show(d.send(0, { flags: ACK | FIN, seq: 13 })), ['> FA 13 1 ""'], 'a FIN needs no window');
+  t.strictSame(show(d.send(0, { flags: ACK, seq: 14 })), ['> A 14 1 ""'], 'and what follows it neither');
   t.strictSame(rig.log, ['tcp.out-of-window', 'tcp.zero-window-probe']);
   rig.close();
 });
@@ -337,5 +339,42 @@ t.test('datagrams merged from fragments: held, consumed, dropped, none is counte
   t.strictSame(show(d.send(0, { seq: 11, data: '\nRST!', merged: true })), [
     '> PA 10 1 "\\r" made', '> A 11 1 "\\n" made', '> RA 12 1 "" made', '< RA 1 16 "" made',
   ]);
+  rig.close();
+});
+
+t.test('anything at all: one value an octet, nothing outside the window, nothing lost', async () => {
+  const rig = new Rig({ emitted: 20_000, outOfOrderOctets: 3000, outOfOrderSegments: 6, syncOctets: 400, totalOctets: 12 * 4096 });
+  const near = fc.oneof(fc.integer({ min: -3, max: 60 }), fc.constantFrom(-70_000, 19_990, 65_530, 65_536, 70_000, 0x7fff_ffff));
+  const segment = fc.record({
+    direction: fc.nat(1),
+    flags: fc.oneof(fc.constantFrom(ACK, ACK | PSH, ACK | PSH, ACK | PSH, ACK | FIN, RST, RST | ACK, SYN, SYN | ACK), fc.nat(255)),
+    seq: near,
+    ack: near,
+    data: fc.oneof(fc.constantFrom('', 'NOOP\r\n', 'BAD', '\r', '\n', 'SYNC\r\n', 'RST!', 'OPEN\r\n', 'TIME\r\n', 'y'.repeat(1500)), fc.string({ maxLength: 12 })),
+    window: fc.constantFrom(0, 1, 10, 1000, 65_535),
+    options: fc.oneof(
+      fc.constantFrom([], timestamps(1, 1), [3, 3, 15, 1], [1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9], [34, 2, 0, 7]),
+      fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }),
+    ),
+    reserved: fc.constantFrom(0, 0, 0, 15),
+    urgent: fc.constantFrom(0, 0, 0, 3),
+    wait: fc.constantFrom(0, 0, 0, 0, 50, 5000),
+    partial: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(segment, { minLength: 1, maxLength: 40 }), fc.boolean(), fc.boolean(), (segments, isIpv6, withTimestamps) => {
+      rig.open(5000, isIpv6);
+      const syn = withTimestamps ? timestamps(1, 0) : [];
+      const d = new Dialogue(rig, [0xffff_ffe0, 0x7fff_ffe0], [syn, syn]);
+      for (const { direction, wait, ...rest } of segments) {
+        d.send(direction, rest);
+        if (wait > 0) d.wait(wait);
+        rig.received(0);
+        rig.received(1);
+      }
+      if (rig.receivers[0].octets > 65_535 || rig.received(0).length < rig.receivers[0].octets) throw new Error('octets out of order were sent');
+    }),
+    { seed: 5, numRuns: 1500 },
+  );
   rig.close();
 });
