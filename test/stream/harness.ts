@@ -93,6 +93,10 @@ export class Rig {
   now = 1000;
   isIpv6 = false;
   private nextFrame = 0;
+  /** What the receiver of a direction offered in segments that left: right edge, and shift of its windows. */
+  private readonly edges = [0, 0];
+  private readonly hasEdge = [false, false];
+  private readonly shifts = [-1, -1];
 
   constructor(limits: Partial<StreamLimits> = {}) {
     this.region = new Region(new ArrayBuffer(regionOctets(SHAPE)), SHAPE);
@@ -116,6 +120,10 @@ export class Rig {
     this.log = [];
     this.receivers[0] = new Receiver();
     this.receivers[1] = new Receiver();
+    for (let direction = 0; direction < 2; direction++) {
+      this.hasEdge[direction] = false;
+      this.shifts[direction] = -1;
+    }
     const set = (field: number, value: number): void => sessions.set(this.session, field, value | 0);
     set(SRC, CLIENT);
     set(DST, SERVER_GLOBAL);
@@ -326,9 +334,23 @@ export class Rig {
       isGenerated: (frames.flags[f]! & GENERATED) !== 0,
       gso,
     };
+    this.checkWindow(emitted, fail);
     if ((flags & RST) === 0) this.receivers[direction]!.accept({ seq: emitted.seq, syn: (flags & SYN) !== 0, fin: (flags & FIN) !== 0, data });
     this.ledger.transmit(f);
     return emitted;
+  }
+
+  /** Nothing leaves beyond the edge that the other side has offered in what left. */
+  private checkWindow(e: Emitted, fail: (what: string) => never): void {
+    const isSyn = (e.flags & SYN) !== 0;
+    if (isSyn) this.shifts[e.direction] = scaleOf(e.options);
+    if (e.data.length > 0 && (!this.hasEdge[e.direction] || ((e.seq + e.data.length - this.edges[e.direction]!) | 0) > 0)) fail('beyond the window');
+    if ((e.flags & (ACK | RST)) !== ACK) return;
+    const shift = isSyn || Math.min(...this.shifts) < 0 ? 0 : this.shifts[e.direction]!;
+    const edge = (e.ack + (e.window << shift)) | 0;
+    const other = 1 - e.direction;
+    if (!this.hasEdge[other] || ((edge - this.edges[other]!) | 0) > 0) this.edges[other] = edge;
+    this.hasEdge[other] = true;
   }
 
   private checkNetwork(f: number, direction: number, fail: (what: string) => never): void {
@@ -347,6 +369,15 @@ export class Rig {
     if (ipv4.dstAddr(view, l3) !== (direction === 0 ? SERVER_GLOBAL : CLIENT_GLOBAL)) fail('destination address');
     if (ipv4.ttl(view, l3) !== 60 + direction) fail('TTL');
   }
+}
+
+/** Shift of a window scale option, -1: none. */
+function scaleOf(options: Buffer): number {
+  for (let i = 0; i < options.length; i += options[i] === 1 ? 1 : options[i + 1]!) {
+    if (options[i] === 0) return -1;
+    if (options[i] === 3) return options[i + 2]!;
+  }
+  return -1;
 }
 
 function counterName(i: number): string {
