@@ -13,7 +13,11 @@ const SOURCES = ['src', 'test', 'bench', 'native-bindings'];
 const STAMP = 'dist/.built';
 const DATA_PLANE = /[\\/]src[\\/](path|wire|frame|session|policy|stream|inspect|telemetry|port|engine)[\\/](?!worker\.ts$)/;
 
-const sources = () => [...SOURCES.flatMap((folder) => filesBelow(folder, (path) => path.endsWith('.ts'))), 'tsconfig.json', 'scripts/build.mjs'];
+const sources = () => [
+  ...SOURCES.flatMap((folder) => filesBelow(folder, (path) => path.endsWith('.ts'))),
+  'tsconfig.json',
+  'scripts/build.mjs',
+];
 
 /** True when dist/ is newer than every source and was made from the same list of files. */
 export function isBuilt() {

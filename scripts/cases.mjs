@@ -8,6 +8,9 @@ import { main, ROOT, step } from './steps.mjs';
 await main(async () => {
   if (!isBuilt()) await step('program', 'TypeScript to dist/, bundle to dist/postern/', build);
   // The files are named from where the user is, not from the repository.
-  const { status } = spawnSync(process.execPath, [join(ROOT, 'dist/test/cases/run.js'), ...process.argv.slice(2)], { stdio: 'inherit', cwd: process.env.INIT_CWD ?? process.cwd() });
+  const { status } = spawnSync(process.execPath, [join(ROOT, 'dist/test/cases/run.js'), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    cwd: process.env.INIT_CWD ?? process.cwd(),
+  });
   process.exitCode = status ?? 1;
 });

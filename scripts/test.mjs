@@ -128,14 +128,18 @@ async function runTap(files) {
     for (const leaf of leaves) failures.push({ name: leaf.path.join(' > '), text: leaf.text });
     const numbers = [`${file.passed} passed`, file.failed && `${file.failed} failed`, file.skipped && `${file.skipped} skipped`];
     const seconds = ((result.time ?? 0) / 1000).toFixed(1);
-    process.stdout.write(`${file.failed ? 'not ok' : 'ok    '}  ${name.padEnd(46)} ${numbers.filter(Boolean).join(', ').padEnd(30)} ${seconds.padStart(6)} s\n`);
+    process.stdout.write(
+      `${file.failed ? 'not ok' : 'ok    '}  ${name.padEnd(46)} ${numbers.filter(Boolean).join(', ').padEnd(30)} ${seconds.padStart(6)} s\n`,
+    );
   });
   child.stdout.pipe(parser);
   const status = await new Promise((resolve) => {
     let code = 0;
     child.on('exit', (exit, signal) => (code = exit ?? signal));
     child.on('error', (error) => (code = error.message));
-    parser.on('complete', () => (child.exitCode === null && child.signalCode === null ? child.on('exit', () => resolve(code)) : resolve(code)));
+    parser.on('complete', () =>
+      child.exitCode === null && child.signalCode === null ? child.on('exit', () => resolve(code)) : resolve(code),
+    );
   });
   if (seen < files.length) fail('tap', `${seen} of ${files.length} test files reported; tap ended with ${status}`);
   else if (status !== 0 && count.failed === 0) fail('tap', `tap ended with ${status} although no test failed`);
@@ -157,7 +161,9 @@ function runFuzz(path, seconds) {
       const name = sourceName(path);
       const took = ((performance.now() - start) / 1000).toFixed(1);
       const last = output.trimEnd().split('\n').at(-1) ?? '';
-      process.stdout.write(`${status === 0 ? 'ok    ' : 'not ok'}  ${name.padEnd(46)} ${last.slice(0, 30).padEnd(30)} ${took.padStart(6)} s\n`);
+      process.stdout.write(
+        `${status === 0 ? 'ok    ' : 'not ok'}  ${name.padEnd(46)} ${last.slice(0, 30).padEnd(30)} ${took.padStart(6)} s\n`,
+      );
       if (status === 0) count.passed++;
       else fail(name, `${output.trimEnd()}\nended with ${status ?? signal}`);
       resolve();

@@ -2,7 +2,7 @@
 //
 // A pattern of the table names a file without its ending, or a folder with all that is in it; `*` stands for one part of a
 // path.  The longest pattern that matches a file decides.  `./` is the folder that the pattern of the row names, `node:` any
-// module of Node, `npm:` any package, `native:` native-bindings/ and the native packages.
+// module of Node, `npm:` any package, `bindings:` the faces in native-bindings/, `native:` the native packages.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
@@ -53,10 +53,7 @@ function rowFor(rows: readonly Row[], path: string): Row | undefined {
 }
 
 function isAllowed(row: Row, file: string, target: string): boolean {
-  const own = file
-    .split('/')
-    .slice(0, row.pattern.split('/').length)
-    .join('/');
+  const own = file.split('/').slice(0, row.pattern.split('/').length).join('/');
   return row.allowed.some((pattern) => {
     if (pattern === './') return covers(own, target);
     return pattern.endsWith(':') ? target.startsWith(pattern) : covers(pattern, target);
@@ -69,7 +66,7 @@ function targetOf(file: string, specifier: string): string {
   if (!specifier.startsWith('.')) return `${NATIVE.includes(specifier) ? 'native' : 'npm'}:${specifier}`;
   const path = posix.normalize(posix.join('src', posix.dirname(file), specifier)).replace(/\.(ts|js)$/, '');
   if (path.startsWith('src/')) return path.slice('src/'.length);
-  return path.startsWith('native-bindings/') ? `native:${path}` : `outside:${path}`;
+  return path.replace(/^native-bindings\//, 'bindings:');
 }
 
 /** Specifiers of all static and dynamic imports, re-exports, and files named by URL. */
@@ -137,7 +134,11 @@ t.test('every file has a row, and imports only what its row allows', (t) => {
 });
 
 t.test('every row stands for something', (t) => {
-  for (const row of rows) t.ok(files.some((file) => rowFor(rows, file.replace(/\.ts$/, '')) === row), row.pattern);
+  for (const row of rows)
+    t.ok(
+      files.some((file) => rowFor(rows, file.replace(/\.ts$/, '')) === row),
+      row.pattern,
+    );
   t.end();
 });
 

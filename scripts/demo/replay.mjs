@@ -34,11 +34,23 @@ async function run(folder, onQuit) {
   const source = (path) => import(`../../dist/src/${path}.js`);
   const [{ loadPolicy }, { ReplayEngine }, { CaptureMerge }, { CAPTURE_AREA }, { parsePortOption, portsByInterface }, { BATCH }] =
     await Promise.all(
-      ['command/load-policy', 'engine/replay-engine', 'port/capture-merge', 'port/capture-file', 'command/replay-ports', 'frame/frames'].map(source),
+      [
+        'command/load-policy',
+        'engine/replay-engine',
+        'port/capture-merge',
+        'port/capture-file',
+        'command/replay-ports',
+        'frame/frames',
+      ].map(source),
     );
   const { configuration, policy } = loadPolicy(join(ROOT, 'rules/3640.cfg'), { lenient: false, verifyChecksums: true });
-  const names = [['Ethernet2/0', 'outside'], ['Ethernet2/1', 'inside']];
-  const captures = names.map(([name, side]) => parsePortOption(`${name}=${join(folder, `${side}.pcap`)}:${join(folder, `${side}-out.pcap`)}`, policy));
+  const names = [
+    ['Ethernet2/0', 'outside'],
+    ['Ethernet2/1', 'inside'],
+  ];
+  const captures = names.map(([name, side]) =>
+    parsePortOption(`${name}=${join(folder, `${side}.pcap`)}:${join(folder, `${side}-out.pcap`)}`, policy),
+  );
   const ports = portsByInterface(captures);
   const engine = new ReplayEngine({ policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: true });
   const { frames } = engine.plane;
@@ -47,7 +59,8 @@ async function run(folder, onQuit) {
   let displays = [];
   for (let count = merge.fill(frames), isFirst = true; count > 0; count = merge.fill(frames), isFirst = false) {
     if (isFirst) engine.setBase(frames.sec[0], frames.nsec[0]);
-    if (octets.subarray(frames.offset[0], frames.offset[0] + frames.length[0]).includes('QUIT\r\n')) displays = await onQuit(engine, configuration, policy);
+    if (octets.subarray(frames.offset[0], frames.offset[0] + frames.length[0]).includes('QUIT\r\n'))
+      displays = await onQuit(engine, configuration, policy);
     engine.breathe(count, merge.now);
   }
   engine.finish();
@@ -62,7 +75,17 @@ async function takeDisplays(shows, engine, configuration, policy) {
   const { counters, hits } = engine.plane;
   const inquirable = { counters, hits, ask: async (question) => answer(engine.plane, question) };
   const { log } = emptyState();
-  const around = { configuration, policy, log, debugging: [], version: '', ports: [], sessionPeaks: [1, 0, 0], creationRate: 0, maxCreationRate: 1 };
+  const around = {
+    configuration,
+    policy,
+    log,
+    debugging: [],
+    version: '',
+    ports: [],
+    sessionPeaks: [1, 0, 0],
+    creationRate: 0,
+    maxCreationRate: 1,
+  };
   const state = await readState(inquirable, around);
   return shows.map((command) => [command, executeShow(command, configuration, state).text ?? '']);
 }
@@ -77,7 +100,10 @@ export async function holdReplay(why, shows) {
     const sent = readPayloads(join(folder, 'outside.pcap')).toServer;
     const received = readPayloads(join(folder, 'inside-out.pcap')).toServer.join('');
     const replies = readPayloads(join(folder, 'outside-out.pcap')).fromServer.map((text) => text.trimEnd().split('\r\n'));
-    const how = [`No live network here: ${why}.`, 'So a recorded dialogue goes through the same path, as with `postern replay --config rules/3640.cfg --port ...`.'];
+    const how = [
+      `No live network here: ${why}.`,
+      'So a recorded dialogue goes through the same path, as with `postern replay --config rules/3640.cfg --port ...`.',
+    ];
     return { how, exchanges: pair(sent, received, replies), displays };
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -83,7 +83,8 @@ export function streamOctets(datagrams: readonly Datagram[], source: string, sou
     const payload = datagram.subarray(headerLength + (datagram[headerLength + 12]! >> 4) * 4);
     const at = (sequence - first) >>> 0;
     for (let i = 0; i < payload.length; i++) {
-      if (octets[at + i] !== undefined && octets[at + i] !== payload[i]) throw new Error(`two values for octet ${at + i} of ${source}:${sourcePort}`);
+      if (octets[at + i] !== undefined && octets[at + i] !== payload[i])
+        throw new Error(`two values for octet ${at + i} of ${source}:${sourcePort}`);
       octets[at + i] = payload[i]!;
     }
   }

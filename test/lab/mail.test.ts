@@ -140,7 +140,18 @@ function makeBody(octets: number, seed: number): string {
 async function sendOne(t: Test, lab: MailLab, body: string): Promise<void> {
   const file = join(lab.folder, 'body');
   writeFileSync(file, `From: a@client.example\nTo: b@mail.example\nSubject: body\n\n${body}`, 'latin1');
-  const args = ['--server', lab.topology.server, '--helo', 'client.example', '--from', 'a@client.example', '--to', 'b@mail.example', '--data', `@${file}`];
+  const args = [
+    '--server',
+    lab.topology.server,
+    '--helo',
+    'client.example',
+    '--from',
+    'a@client.example',
+    '--to',
+    'b@mail.example',
+    '--data',
+    `@${file}`,
+  ];
   const swaks = lab.outside.run('swaks', ['--hide-all', ...args], 60_000);
   t.equal(swaks.status, 0, `swaks ${swaks.stdout}${swaks.stderr}`);
   const bodies = await deliveredBodies(lab.folder, 1, 30);
@@ -156,7 +167,19 @@ function smtpSourceBody(): string {
 }
 
 async function sendMany(t: Test, lab: MailLab): Promise<void> {
-  const args = ['-s', `${PARALLEL}`, '-m', `${MAILS}`, '-l', `${MAIL_OCTETS}`, '-f', 'a@client.example', '-t', 'b@mail.example', `${lab.topology.server}:25`];
+  const args = [
+    '-s',
+    `${PARALLEL}`,
+    '-m',
+    `${MAILS}`,
+    '-l',
+    `${MAIL_OCTETS}`,
+    '-f',
+    'a@client.example',
+    '-t',
+    'b@mail.example',
+    `${lab.topology.server}:25`,
+  ];
   const source = lab.outside.run('smtp-source', args, 120_000);
   t.equal(source.status, 0, `smtp-source ${source.stderr}`);
   const bodies = await deliveredBodies(lab.folder, MAILS, 60);
@@ -254,7 +277,11 @@ t.test('verdict by flow under the reference configuration', { skip }, async (t) 
       ['udp', '172.22.1.110', '7'],
     ] as const;
     for (const [protocol, host, port] of denied) {
-      t.match(probe(lab.outside, protocol, host, port), { error: /EHOSTUNREACH|EACCES|timeout/ }, `outside to ${protocol} ${host}:${port} is denied`);
+      t.match(
+        probe(lab.outside, protocol, host, port),
+        { error: /EHOSTUNREACH|EACCES|timeout/ },
+        `outside to ${protocol} ${host}:${port} is denied`,
+      );
     }
     t.not(lab.outside.run('ping', ['-c', '1', '-W', '1', '172.22.1.16']).status, 0, 'the list stands before the router too');
 
@@ -267,7 +294,11 @@ t.test('verdict by flow under the reference configuration', { skip }, async (t) 
       { replies: ['220 peer', '250 got EXPN root'] },
       'mail from inside is inspected as TCP only',
     );
-    t.match(probe(lab.inside, 'tcp', '172.22.1.110', '7', '10.10.10.2'), { error: /./ }, 'no translation without crossing to the outside interface');
+    t.match(
+      probe(lab.inside, 'tcp', '172.22.1.110', '7', '10.10.10.2'),
+      { error: /./ },
+      'no translation without crossing to the outside interface',
+    );
 
     t.ok(await passesProtocol(lab.inside, lab.outside, '172.22.1.1', 47), 'GRE leaves');
     t.notOk(await passesProtocol(lab.outside, lab.inside, '172.22.1.110', 47), 'GRE does not come back');

@@ -44,7 +44,8 @@ export class Program {
     const end = performance.now() + seconds * 1000;
     while (!condition()) {
       const late = performance.now() > end;
-      if (late || this.ended !== null) throw new Error(`${this.name}: ${late ? 'no' : `ended (${this.ended}) before`} ${what}\n${this.stdout}${this.stderr}`);
+      if (late || this.ended !== null)
+        throw new Error(`${this.name}: ${late ? 'no' : `ended (${this.ended}) before`} ${what}\n${this.stdout}${this.stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
