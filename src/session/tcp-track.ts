@@ -10,15 +10,41 @@
 
 import type { Frames } from '../frame/frames.ts';
 import {
-  OK, type Reason, TCP_ACK_UNSEEN, TCP_BAD_CHECKSUM, TCP_BAD_FLAGS, TCP_CLOSED, TCP_DATA_AFTER_FIN, TCP_HANDSHAKE, TCP_MIDSTREAM,
-  TCP_OUT_OF_WINDOW, TCP_RST_INVALID, TCP_SPLIT_HANDSHAKE, TCP_SYN_IN_ESTABLISHED, TCP_SYN_MISMATCH,
+  OK,
+  type Reason,
+  TCP_ACK_UNSEEN,
+  TCP_BAD_CHECKSUM,
+  TCP_BAD_FLAGS,
+  TCP_CLOSED,
+  TCP_DATA_AFTER_FIN,
+  TCP_HANDSHAKE,
+  TCP_MIDSTREAM,
+  TCP_OUT_OF_WINDOW,
+  TCP_RST_INVALID,
+  TCP_SPLIT_HANDSHAKE,
+  TCP_SYN_IN_ESTABLISHED,
+  TCP_SYN_MISMATCH,
 } from '../telemetry/reasons.ts';
 import { after, before, later } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
 import type { ClosedList } from './close.ts';
 import {
-  CLOSED, CLOSING, FIN_FORWARD, FIN_REPLY, OPEN, OPENING, RECORD_SHIFT, REPLIED, SCALES, SEQ_EDGE_FORWARD, SEQ_EDGE_REPLY, SEQ_END_FORWARD,
-  SEQ_END_REPLY, STATE, STATE_MASK, SYN_ACKED,
+  CLOSED,
+  CLOSING,
+  FIN_FORWARD,
+  FIN_REPLY,
+  OPEN,
+  OPENING,
+  RECORD_SHIFT,
+  REPLIED,
+  SCALES,
+  SEQ_EDGE_FORWARD,
+  SEQ_EDGE_REPLY,
+  SEQ_END_FORWARD,
+  SEQ_END_REPLY,
+  STATE,
+  STATE_MASK,
+  SYN_ACKED,
 } from './record.ts';
 import type { SessionTable } from './table.ts';
 import { hasBadFlags, verifyChecksum } from './tcp-checks.ts';
@@ -59,7 +85,14 @@ export function mayReopen(sessions: SessionTable, frames: Frames, f: number, ses
  * a session that was reset on the closed list.  `isNew`: the frame made the session.
  */
 export function trackTcp(
-  sessions: SessionTable, frames: Frames, closed: ClosedList, f: number, session: number, direction: number, isNew: boolean, _now: number,
+  sessions: SessionTable,
+  frames: Frames,
+  closed: ClosedList,
+  f: number,
+  session: number,
+  direction: number,
+  isNew: boolean,
+  _now: number,
 ): Reason {
   const { view } = frames.region;
   const l4 = frames.l4[f]!;
@@ -169,7 +202,8 @@ function trackReset(sessions: SessionTable, frames: Frames, closed: ClosedList, 
   const seq = tcp.seqNum(view, l4);
   if ((hot[at + STATE]! & SYN_ACKED) === 0 && direction === 1) {
     const ack = tcp.ackNum(view, l4);
-    const isAnswer = (tcp.flags(view, l4) & tcp.ACK) !== 0 && !before(ack, hot[at + SEQ_END_FORWARD]!) && !after(ack, hot[at + SEQ_EDGE_FORWARD]!);
+    const isAnswer =
+      (tcp.flags(view, l4) & tcp.ACK) !== 0 && !before(ack, hot[at + SEQ_END_FORWARD]!) && !after(ack, hot[at + SEQ_EDGE_FORWARD]!);
     if (!isAnswer) return TCP_RST_INVALID;
   } else {
     const own = at + (direction === 0 ? SEQ_END_FORWARD : SEQ_END_REPLY);

@@ -3,7 +3,19 @@
 
 import { DST, PORTS, RECORD_SHIFT, SRC } from '../session/record.ts';
 import {
-  EVENT_ALERT, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_RULE, E_SEC, E_SESSION, E_SRC, E_TEXT_LENGTH, E_TIME, E_VALUE, TEXT_OCTETS,
+  EVENT_ALERT,
+  E_DST,
+  E_NSEC,
+  E_PORTS,
+  E_PROTOCOL,
+  E_RULE,
+  E_SEC,
+  E_SESSION,
+  E_SRC,
+  E_TEXT_LENGTH,
+  E_TIME,
+  E_VALUE,
+  TEXT_OCTETS,
 } from '../telemetry/event-ring.ts';
 import { type Reason, TCP_TRUNCATED } from '../telemetry/reasons.ts';
 import { EVENT_TEXT } from '../inspect/inspector.ts';

@@ -6,8 +6,21 @@
 
 import { before, earlier } from '../wire/seq.ts';
 import {
-  FLAGS, HOLD_ARMED, HOLD_DEADLINE, HOLES, INSPECT_ARMED, INSPECT_DEADLINE, OURS, PEER, RELEASED, RESEND_ARMED, RESEND_DEADLINE, RESENT_MASK,
-  RESENT_SHIFT, recordOf, UNA,
+  FLAGS,
+  HOLD_ARMED,
+  HOLD_DEADLINE,
+  HOLES,
+  INSPECT_ARMED,
+  INSPECT_DEADLINE,
+  OURS,
+  PEER,
+  RELEASED,
+  RESEND_ARMED,
+  RESEND_DEADLINE,
+  RESENT_MASK,
+  RESENT_SHIFT,
+  recordOf,
+  UNA,
 } from './stream-record.ts';
 import type { StreamState } from './stream-state.ts';
 

@@ -7,7 +7,13 @@
 
 import { OPEN, OPENING, REPLIED, SYN_ACKED } from '../session/record.ts';
 import {
-  OK, type Reason, TCP_HANDSHAKE, TCP_SPLIT_HANDSHAKE, TCP_SYN_DATA, TCP_SYN_IN_ESTABLISHED, TCP_SYN_MISMATCH,
+  OK,
+  type Reason,
+  TCP_HANDSHAKE,
+  TCP_SPLIT_HANDSHAKE,
+  TCP_SYN_DATA,
+  TCP_SYN_IN_ESTABLISHED,
+  TCP_SYN_MISMATCH,
 } from '../telemetry/reasons.ts';
 import { before } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -16,8 +22,31 @@ import { keepTemplate } from './originate.ts';
 import { clampWindow, pass } from './release.ts';
 import { NO_SCALE, offer } from './segment-options.ts';
 import {
-  ACK_NUM, ECN, EDGE, FLAGS, ISN, JUDGED, NXT, OFFERS_ECN, OFFERS_SACK, OFFERS_SCALE, OFFERS_TIMESTAMPS, OURS, PEER, RELEASED, RELEASE_TO, SACK,
-  SCALE_MASK, SENT_END, SIZES, SYN_SEEN, TIMESTAMPS, TS_ECHO, TS_RECENT, UNA, WINDOW,
+  ACK_NUM,
+  ECN,
+  EDGE,
+  FLAGS,
+  ISN,
+  JUDGED,
+  NXT,
+  OFFERS_ECN,
+  OFFERS_SACK,
+  OFFERS_SCALE,
+  OFFERS_TIMESTAMPS,
+  OURS,
+  PEER,
+  RELEASED,
+  RELEASE_TO,
+  SACK,
+  SCALE_MASK,
+  SENT_END,
+  SIZES,
+  SYN_SEEN,
+  TIMESTAMPS,
+  TS_ECHO,
+  TS_RECENT,
+  UNA,
+  WINDOW,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
 
@@ -120,7 +149,8 @@ function negotiate(s: StreamState, at: number): void {
   const { words } = s;
   const peer = at ^ PEER;
   const both = words[at + FLAGS]! & words[peer + FLAGS]!;
-  const flags = ((both & OFFERS_TIMESTAMPS) !== 0 ? TIMESTAMPS : 0) | ((both & OFFERS_SACK) !== 0 ? SACK : 0) | ((both & OFFERS_ECN) !== 0 ? ECN : 0);
+  const flags =
+    ((both & OFFERS_TIMESTAMPS) !== 0 ? TIMESTAMPS : 0) | ((both & OFFERS_SACK) !== 0 ? SACK : 0) | ((both & OFFERS_ECN) !== 0 ? ECN : 0);
   if ((both & OFFERS_SCALE) === 0) {
     words[at + FLAGS]! &= ~SCALE_MASK;
     words[peer + FLAGS]! &= ~SCALE_MASK;

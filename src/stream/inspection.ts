@@ -10,7 +10,20 @@ import { before, earlier, later } from '../wire/seq.ts';
 import { report } from './alerts.ts';
 import { armHold, disarmHold } from './deadlines.ts';
 import {
-  FIN_ENDED, FIN_SEEN, FIN_SEQ, FLAGS, HOLD_ARMED, INSPECT_ARMED, INSPECT_DEADLINE, ISN, JUDGED, NXT, OPAQUE, PEER, RELEASE_TO, recordOf,
+  FIN_ENDED,
+  FIN_SEEN,
+  FIN_SEQ,
+  FLAGS,
+  HOLD_ARMED,
+  INSPECT_ARMED,
+  INSPECT_DEADLINE,
+  ISN,
+  JUDGED,
+  NXT,
+  OPAQUE,
+  PEER,
+  RELEASE_TO,
+  recordOf,
   WAITS,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
@@ -114,7 +127,8 @@ function tellEnd(s: StreamState, at: number): Reason {
 /** Edits, release, events, deadline, verdict.  OK, or the cause of a reset. */
 function takeAnswer(s: StreamState, at: number, verdict: Verdict): Reason {
   const { words, outcome } = s;
-  for (let i = 0; i < outcome.editCount; i++) edit(s, at, numberOf(s, at, outcome.editFrom[i]!), numberOf(s, at, outcome.editTo[i]!), outcome.editOctet[i]!);
+  for (let i = 0; i < outcome.editCount; i++)
+    edit(s, at, numberOf(s, at, outcome.editFrom[i]!), numberOf(s, at, outcome.editTo[i]!), outcome.editOctet[i]!);
   const releaseTo = earlier(numberOf(s, at, outcome.releaseTo), words[at + JUDGED]!);
   words[at + RELEASE_TO] = later(words[at + RELEASE_TO]!, releaseTo);
   if (outcome.eventCount > 0) report(s);

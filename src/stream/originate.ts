@@ -15,7 +15,17 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import {
-  ACK_NUM, FLAGS, HAS_TEMPLATE, PEER, sessionRecord, SIZES, TEMPLATE, TIMESTAMPS, TS_ECHO, TS_RECENT, WINDOW,
+  ACK_NUM,
+  FLAGS,
+  HAS_TEMPLATE,
+  PEER,
+  sessionRecord,
+  SIZES,
+  TEMPLATE,
+  TIMESTAMPS,
+  TS_ECHO,
+  TS_RECENT,
+  WINDOW,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
 
@@ -164,7 +174,14 @@ function writeNetwork(s: StreamState, f: number, at: number, source: number, isI
 }
 
 function writeTransport(
-  s: StreamState, f: number, at: number, seq: number, ack: number, bits: number, window: number, options: number,
+  s: StreamState,
+  f: number,
+  at: number,
+  seq: number,
+  ack: number,
+  bits: number,
+  window: number,
+  options: number,
 ): void {
   const { view } = s.region;
   const l4 = s.frames.l4[f]!;

@@ -7,8 +7,19 @@
 
 import { HELD_ACKS, OUT_OF_ORDER_SEGMENTS } from '../telemetry/counters.ts';
 import {
-  INSPECT_MAX_DATA, OK, type Reason, TCP_ACK_UNSEEN, TCP_DATA_AFTER_FIN, TCP_OLD_DATA, TCP_OOO_LIMIT, TCP_OUT_OF_WINDOW, TCP_OVERLAP_MISMATCH, TCP_PAWS,
-  TCP_STORE_FULL, TCP_TS_MISSING, TCP_ZERO_WINDOW_PROBE,
+  INSPECT_MAX_DATA,
+  OK,
+  type Reason,
+  TCP_ACK_UNSEEN,
+  TCP_DATA_AFTER_FIN,
+  TCP_OLD_DATA,
+  TCP_OOO_LIMIT,
+  TCP_OUT_OF_WINDOW,
+  TCP_OVERLAP_MISMATCH,
+  TCP_PAWS,
+  TCP_STORE_FULL,
+  TCP_TS_MISSING,
+  TCP_ZERO_WINDOW_PROBE,
 } from '../telemetry/reasons.ts';
 import { after, atOrBefore, before, earlier, later } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -20,8 +31,29 @@ import { applyAck, clampWindow, consume, holdFrame, noteOverwritten, pass, relea
 import { dropReasonOf } from './resets.ts';
 import { CHANGED, MISMATCH } from './store.ts';
 import {
-  ACK_NUM, EDGE, FIN_SEEN, FIN_SENT, FIN_SEQ, FLAGS, HELD, HELD_END, HOLES, ISN, NXT, OURS, PEER, RELEASED, SCALE_MASK, SENT_END, sentTo, sessionRecord,
-  TIMESTAMPS, TS_ECHO, TS_RECENT, UNA, WINDOW,
+  ACK_NUM,
+  EDGE,
+  FIN_SEEN,
+  FIN_SENT,
+  FIN_SEQ,
+  FLAGS,
+  HELD,
+  HELD_END,
+  HOLES,
+  ISN,
+  NXT,
+  OURS,
+  PEER,
+  RELEASED,
+  SCALE_MASK,
+  SENT_END,
+  sentTo,
+  sessionRecord,
+  TIMESTAMPS,
+  TS_ECHO,
+  TS_RECENT,
+  UNA,
+  WINDOW,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
 
@@ -265,5 +297,5 @@ function overlay(s: StreamState, at: number, from: number, to: number): void {
 
 function exceedsMaxData(s: StreamState, at: number): boolean {
   const limit = s.maxData[s.session]!;
-  return limit > 0 && directionOf(at) === 0 && ((s.words[at + NXT]! - s.words[at + ISN]! - 1) >>> 0) > limit;
+  return limit > 0 && directionOf(at) === 0 && (s.words[at + NXT]! - s.words[at + ISN]! - 1) >>> 0 > limit;
 }

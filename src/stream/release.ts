@@ -13,8 +13,25 @@ import { after, atOrBefore, before, earlier, later } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
 import { keepTemplate, sendStored } from './originate.ts';
 import {
-  ACK_NUM, EDGE, FIN_ENDED, FIN_SEEN, FIN_SENT, FIN_SEQ, FLAGS, HELD, HELD_END, HOLES, NXT, OURS, PEER, RELEASED, RELEASE_TO, SCALE_MASK, sentTo,
-  UNA, WINDOW,
+  ACK_NUM,
+  EDGE,
+  FIN_ENDED,
+  FIN_SEEN,
+  FIN_SENT,
+  FIN_SEQ,
+  FLAGS,
+  HELD,
+  HELD_END,
+  HOLES,
+  NXT,
+  OURS,
+  PEER,
+  RELEASED,
+  RELEASE_TO,
+  SCALE_MASK,
+  sentTo,
+  UNA,
+  WINDOW,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
 import { armResend, disarmResend } from './deadlines.ts';

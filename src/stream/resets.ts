@@ -12,7 +12,21 @@ import { alert, alertAlways } from './alerts.ts';
 import { keepTemplate, originate } from './originate.ts';
 import { pass } from './release.ts';
 import {
-  ANSWERED_BY_RESET, FIN_SEEN, FIN_SEQ, FLAGS, HELD, HOLD_ARMED, INSPECT_ARMED, ISN, NXT, PEER, recordOf, RESEND_ARMED, SENT_END, sentTo, SYN_SEEN,
+  ANSWERED_BY_RESET,
+  FIN_SEEN,
+  FIN_SEQ,
+  FLAGS,
+  HELD,
+  HOLD_ARMED,
+  INSPECT_ARMED,
+  ISN,
+  NXT,
+  PEER,
+  recordOf,
+  RESEND_ARMED,
+  SENT_END,
+  sentTo,
+  SYN_SEEN,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
 

@@ -9,7 +9,16 @@ import { after, before } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
 import { alert } from './alerts.ts';
 import {
-  FLAGS, OFFERS_SACK, OFFERS_SCALE, OFFERS_TIMESTAMPS, PEER, sentTo, sessionRecord, SACK, TIMESTAMPS, UNA,
+  FLAGS,
+  OFFERS_SACK,
+  OFFERS_SCALE,
+  OFFERS_TIMESTAMPS,
+  PEER,
+  sentTo,
+  sessionRecord,
+  SACK,
+  TIMESTAMPS,
+  UNA,
 } from './stream-record.ts';
 import type { StreamState } from './stream-state.ts';
 
@@ -180,7 +189,8 @@ function isReleased(s: StreamState, peer: number, left: number, right: number): 
 }
 
 function strip(s: StreamState, kind: number, o: number, length: number): void {
-  const isFastOpen = kind === OPTION_FAST_OPEN || (kind === OPTION_EXPERIMENT && length >= 4 && s.region.view.getUint16(o + 2) === FAST_OPEN_EXPERIMENT);
+  const isFastOpen =
+    kind === OPTION_FAST_OPEN || (kind === OPTION_EXPERIMENT && length >= 4 && s.region.view.getUint16(o + 2) === FAST_OPEN_EXPERIMENT);
   alert(s, isFastOpen && s.segment.has(tcp.SYN) ? TCP_SYN_DATA : TCP_OPTION_STRIPPED, s.segment.seq);
   fillNop(s, o, o + length);
 }

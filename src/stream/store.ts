@@ -232,7 +232,11 @@ export class Store {
       this.next[page] = previous;
       words[at + FIRST_PAGE] = page;
     } else {
-      for (let following = this.next[previous]!; following !== NONE && before(this.base[following]!, base); following = this.next[previous]!) {
+      for (
+        let following = this.next[previous]!;
+        following !== NONE && before(this.base[following]!, base);
+        following = this.next[previous]!
+      ) {
         previous = following;
       }
       this.next[page] = this.next[previous]!;
@@ -269,4 +273,3 @@ export class Store {
     }
   }
 }
-

@@ -65,8 +65,17 @@ export class StreamState {
   nextIdentification = 1;
 
   constructor(
-    region: Region, frames: Frames, ledger: Ledger, sessions: SessionTable, wheel: TimerWheel, firstTimer: number, closed: ClosedList,
-    counters: Float64Array, events: EventRing, inspectors: readonly Inspector[], limits: StreamLimits,
+    region: Region,
+    frames: Frames,
+    ledger: Ledger,
+    sessions: SessionTable,
+    wheel: TimerWheel,
+    firstTimer: number,
+    closed: ClosedList,
+    counters: Float64Array,
+    events: EventRing,
+    inspectors: readonly Inspector[],
+    limits: StreamLimits,
   ) {
     this.region = region;
     this.frames = frames;

@@ -18,16 +18,22 @@ import type { Region } from '../frame/region.ts';
 import type { Inspector, InspectorPolicy } from '../inspect/inspector.ts';
 import type { StreamLimits } from '../policy/snapshot.ts';
 import type { ClosedList } from '../session/close.ts';
-import {
-  CLOSED, OPENING, RECORD_SHIFT, SEQ_EDGE_FORWARD, SEQ_EDGE_REPLY, SEQ_END_FORWARD, SEQ_END_REPLY,
-} from '../session/record.ts';
+import { CLOSED, OPENING, RECORD_SHIFT, SEQ_EDGE_FORWARD, SEQ_EDGE_REPLY, SEQ_END_FORWARD, SEQ_END_REPLY } from '../session/record.ts';
 import type { SessionTable } from '../session/table.ts';
 import { hasBadFlags, verifyChecksum } from '../session/tcp-checks.ts';
 import type { TimerWheel } from '../session/timer-wheel.ts';
 import { INSPECTED_PACKETS, TCP_PACKETS } from '../telemetry/counters.ts';
 import type { EventRing } from '../telemetry/event-ring.ts';
 import {
-  OK, type Reason, TCP_BAD_CHECKSUM, TCP_BAD_FLAGS, TCP_CLOSED, TCP_HANDSHAKE, TCP_OOO_TIMEOUT, TCP_STORE_FULL, TCP_SYNC_LIMIT,
+  OK,
+  type Reason,
+  TCP_BAD_CHECKSUM,
+  TCP_BAD_FLAGS,
+  TCP_CLOSED,
+  TCP_HANDSHAKE,
+  TCP_OOO_TIMEOUT,
+  TCP_STORE_FULL,
+  TCP_SYNC_LIMIT,
 } from '../telemetry/reasons.ts';
 import { after, before } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -43,8 +49,27 @@ import { acceptReset, answerClosed, dropHeld, finishReset, resetBoth } from './r
 import { scrub } from './scrub.ts';
 import { filterOptions } from './segment-options.ts';
 import {
-  EDGE, FIN_SEEN, FIN_SEQ, FIRST_PAGE, FLAGS, HOLD_ARMED, HOLD_DEADLINE, HOLES, INSPECTOR_OPEN, INSPECT_ARMED, INSPECT_DEADLINE, NXT, PEER,
-  RECENT_PAGE, recordOf, RESEND_ARMED, RESEND_DEADLINE, SENT_END, sentTo, STREAM_WORDS, UNA,
+  EDGE,
+  FIN_SEEN,
+  FIN_SEQ,
+  FIRST_PAGE,
+  FLAGS,
+  HOLD_ARMED,
+  HOLD_DEADLINE,
+  HOLES,
+  INSPECTOR_OPEN,
+  INSPECT_ARMED,
+  INSPECT_DEADLINE,
+  NXT,
+  PEER,
+  RECENT_PAGE,
+  recordOf,
+  RESEND_ARMED,
+  RESEND_DEADLINE,
+  SENT_END,
+  sentTo,
+  STREAM_WORDS,
+  UNA,
 } from './stream-record.ts';
 import { StreamState } from './stream-state.ts';
 
@@ -58,8 +83,17 @@ export class Streams {
 
   /** One timer a session, firstTimer + session.  `inspectors` by their index in the registry. */
   constructor(
-    region: Region, frames: Frames, ledger: Ledger, sessions: SessionTable, wheel: TimerWheel, firstTimer: number, closed: ClosedList,
-    counters: Float64Array, events: EventRing, inspectors: readonly Inspector[], limits: StreamLimits,
+    region: Region,
+    frames: Frames,
+    ledger: Ledger,
+    sessions: SessionTable,
+    wheel: TimerWheel,
+    firstTimer: number,
+    closed: ClosedList,
+    counters: Float64Array,
+    events: EventRing,
+    inspectors: readonly Inspector[],
+    limits: StreamLimits,
   ) {
     this.state = new StreamState(region, frames, ledger, sessions, wheel, firstTimer, closed, counters, events, inspectors, limits);
     this.out = this.state.out;

@@ -1,20 +1,51 @@
 // Streams without the path: frames are built into a region, accepted one at a time, and what comes out is checked (lengths,
 // checksums, addresses of the sender's side) and handed to receiver models.  Conservation holds after every frame.
 
-import { BATCH, type Frames as FramesType, Frames, GENERATED, GSO, KIND_IPV4, KIND_IPV6, MERGED, PARTIAL_CHECKSUM } from '../../src/frame/frames.ts';
+import {
+  BATCH,
+  type Frames as FramesType,
+  Frames,
+  GENERATED,
+  GSO,
+  KIND_IPV4,
+  KIND_IPV6,
+  MERGED,
+  PARTIAL_CHECKSUM,
+} from '../../src/frame/frames.ts';
 import { Ledger } from '../../src/frame/ledger.ts';
 import { Region, type RegionShape, regionOctets } from '../../src/frame/region.ts';
 import { DEFAULT_STREAM_LIMITS, type StreamLimits } from '../../src/policy/snapshot.ts';
 import { ClosedList } from '../../src/session/close.ts';
 import {
-  BRIDGED, DST, FAMILY_IPV6, FREE, INSPECTED, KIND, OPENING, PORTS, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE,
+  BRIDGED,
+  DST,
+  FAMILY_IPV6,
+  FREE,
+  INSPECTED,
+  KIND,
+  OPENING,
+  PORTS,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_SRC,
+  SRC,
+  STATE,
 } from '../../src/session/record.ts';
 import { SessionTable } from '../../src/session/table.ts';
 import { segmentSum, writeChecksum } from '../../src/session/tcp-checks.ts';
 import { TimerWheel } from '../../src/session/timer-wheel.ts';
 import { Streams } from '../../src/stream/streams.ts';
 import {
-  CONSUMED_FRAMES, createCounters, DROPPED_FRAMES, DROPS, EVENTS, GENERATED_FRAMES, HELD_FRAMES, LEDGER_NAMES, RECEIVED, TRANSMITTED_FRAMES,
+  CONSUMED_FRAMES,
+  createCounters,
+  DROPPED_FRAMES,
+  DROPS,
+  EVENTS,
+  GENERATED_FRAMES,
+  HELD_FRAMES,
+  LEDGER_NAMES,
+  RECEIVED,
+  TRANSMITTED_FRAMES,
 } from '../../src/telemetry/counters.ts';
 import { E_REASON, EventRing } from '../../src/telemetry/event-ring.ts';
 import { REASON_COUNT, REASONS, SESSION_ENDED } from '../../src/telemetry/reasons.ts';
@@ -106,7 +137,16 @@ export class Rig {
     this.wheel = new TimerWheel(SESSIONS, this.now);
     this.ledger = new Ledger(this.frames, this.counters);
     this.streams = new Streams(
-      this.region, this.frames, this.ledger, this.sessions, this.wheel, 0, this.closed, this.counters, this.events, [this.inspector],
+      this.region,
+      this.frames,
+      this.ledger,
+      this.sessions,
+      this.wheel,
+      0,
+      this.closed,
+      this.counters,
+      this.events,
+      [this.inspector],
       { ...DEFAULT_STREAM_LIMITS, ...limits },
     );
   }
@@ -335,7 +375,8 @@ export class Rig {
       gso,
     };
     this.checkWindow(emitted, fail);
-    if ((flags & RST) === 0) this.receivers[direction]!.accept({ seq: emitted.seq, syn: (flags & SYN) !== 0, fin: (flags & FIN) !== 0, data });
+    if ((flags & RST) === 0)
+      this.receivers[direction]!.accept({ seq: emitted.seq, syn: (flags & SYN) !== 0, fin: (flags & FIN) !== 0, data });
     this.ledger.transmit(f);
     return emitted;
   }
@@ -344,7 +385,8 @@ export class Rig {
   private checkWindow(e: Emitted, fail: (what: string) => never): void {
     const isSyn = (e.flags & SYN) !== 0;
     if (isSyn) this.shifts[e.direction] = scaleOf(e.options);
-    if (e.data.length > 0 && (!this.hasEdge[e.direction] || ((e.seq + e.data.length - this.edges[e.direction]!) | 0) > 0)) fail('beyond the window');
+    if (e.data.length > 0 && (!this.hasEdge[e.direction] || ((e.seq + e.data.length - this.edges[e.direction]!) | 0) > 0))
+      fail('beyond the window');
     if ((e.flags & (ACK | RST)) !== ACK) return;
     const shift = isSyn || Math.min(...this.shifts) < 0 ? 0 : this.shifts[e.direction]!;
     const edge = (e.ack + (e.window << shift)) | 0;
@@ -393,12 +435,23 @@ export class Dialogue {
   /** Sent in every segment of it, when set. */
   options: ((direction: number) => readonly number[]) | null = null;
 
-  constructor(rig: Rig, isn: readonly [number, number] = [1000, 5000], synOptions: readonly [readonly number[], readonly number[]] = [[], []], window = 65_535) {
+  constructor(
+    rig: Rig,
+    isn: readonly [number, number] = [1000, 5000],
+    synOptions: readonly [readonly number[], readonly number[]] = [[], []],
+    window = 65_535,
+  ) {
     this.rig = rig;
     this.isn = isn;
     this.send(0, { flags: SYN, seq: 0, options: synOptions[0], window });
     this.send(1, { flags: SYN | ACK, seq: 0, ack: 1, options: synOptions[1], window });
-    this.send(0, { flags: ACK, seq: 1, ack: 1, window, options: synOptions[0].length > 0 && hasTimestamps(synOptions[0]) ? timestamps(1, 1) : [] });
+    this.send(0, {
+      flags: ACK,
+      seq: 1,
+      ack: 1,
+      window,
+      options: synOptions[0].length > 0 && hasTimestamps(synOptions[0]) ? timestamps(1, 1) : [],
+    });
   }
 
   send(direction: number, segment: Sent): Emitted[] {

@@ -7,7 +7,16 @@
 // A CR is kept back until the next octet.  Direction 1 is passed on; each of its line ends wakes direction 0.
 // expected() is the same on a whole string.
 
-import { FORWARD, HOLD, IGNORE, type Inspector, type InspectorPolicy, type Outcome, RESET, type Verdict } from '../../src/inspect/inspector.ts';
+import {
+  FORWARD,
+  HOLD,
+  IGNORE,
+  type Inspector,
+  type InspectorPolicy,
+  type Outcome,
+  RESET,
+  type Verdict,
+} from '../../src/inspect/inspector.ts';
 import { CMD_ILLEGAL } from '../../src/telemetry/reasons.ts';
 
 const CR = 13;
@@ -35,7 +44,16 @@ export class LineInspector implements Inspector {
     this.states.set(session, { head: '', kind: '', lineStart: 0, heldFrom: -1, cr: false, waiting: false });
   }
 
-  scan(session: number, direction: number, octets: Uint8Array, from: number, to: number, position: number, now: number, out: Outcome): Verdict {
+  scan(
+    session: number,
+    direction: number,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    position: number,
+    now: number,
+    out: Outcome,
+  ): Verdict {
     this.calls++;
     const state = this.states.get(session)!;
     return direction === 0 ? scanLines(state, octets, from, to, position, now, out) : scanReplies(state, octets, from, to, position, out);

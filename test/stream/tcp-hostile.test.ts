@@ -8,7 +8,10 @@ const ECE = 0x40;
 const CWR = 0x80;
 const MSS = [2, 4, 5, 180];
 
-function opened(options: ConstructorParameters<typeof Rig>[0] = {}, isn: readonly [number, number] = [1000, 5000]): { rig: Rig; d: Dialogue } {
+function opened(
+  options: ConstructorParameters<typeof Rig>[0] = {},
+  isn: readonly [number, number] = [1000, 5000],
+): { rig: Rig; d: Dialogue } {
   const rig = new Rig(options);
   rig.open();
   return { rig, d: new Dialogue(rig, isn) };
@@ -58,7 +61,11 @@ t.test('what is cleared: options, reserved bits, ECN, urgent data', async (t) =>
   const timestampsOption = timestamps(5, 6);
   const cases: readonly (readonly [string, Parameters<Dialogue['send']>[1], readonly number[]])[] = [
     ['tcp.option-stripped', { seq: 1, data: 'x', options: [30, 6, 0, 0, 0, 0, 1, 1] }, Array.from({ length: 8 }, () => 1)],
-    ['tcp.option-stripped', { seq: 1, data: 'x', options: [19, 18, ...Array.from({ length: 16 }, () => 7), 1, 1] }, Array.from({ length: 20 }, () => 1)],
+    [
+      'tcp.option-stripped',
+      { seq: 1, data: 'x', options: [19, 18, ...Array.from({ length: 16 }, () => 7), 1, 1] },
+      Array.from({ length: 20 }, () => 1),
+    ],
     ['tcp.option-stripped', { seq: 1, data: 'x', options: timestampsOption }, Array.from({ length: 12 }, () => 1)],
     ['tcp.option-stripped', { seq: 1, data: 'x', options: [3, 3, 7, 1] }, [1, 1, 1, 1]],
     ['tcp.option-stripped', { seq: 1, data: 'x', options: MSS }, [1, 1, 1, 1]],
@@ -129,7 +136,11 @@ t.test('handshake', async (t) => {
   rig.open();
   rig.send(0, first);
   const [plain] = rig.send(1, { ...answer, options: [...timestamps(1, 1), 3, 3, 2, 1, 4, 2, 1, 1] });
-  t.strictSame([...plain!.options], Array.from({ length: 20 }, () => 1), 'what the SYN did not offer is no answer');
+  t.strictSame(
+    [...plain!.options],
+    Array.from({ length: 20 }, () => 1),
+    'what the SYN did not offer is no answer',
+  );
 
   rig.open();
   rig.send(0, { ...first, options: [3, 3, 2, 1] });
@@ -148,7 +159,11 @@ t.test('window: scale, edge, probes, clamp', async (t) => {
   t.strictSame(rig.log, ['tcp.out-of-window']);
   rig.open();
   d = new Dialogue(rig, [0, 0], [scaled, scaled], 1000);
-  t.strictSame(d.send(1, { flags: ACK, seq: 1, ack: 1, window: 60_000 })[0]!.window, 100_000 >> 4, 'no more is offered than the store holds');
+  t.strictSame(
+    d.send(1, { flags: ACK, seq: 1, ack: 1, window: 60_000 })[0]!.window,
+    100_000 >> 4,
+    'no more is offered than the store holds',
+  );
   t.strictSame(d.send(0, { flags: ACK, seq: 1, ack: 1, window: 10 })[0]!.window, 10);
   rig.open();
   d = new Dialogue(rig, [0, 0], [[], []], 6);
@@ -191,7 +206,11 @@ t.test('an acknowledgement counts when it leaves, and only for what has left', a
   t.strictSame(show(d.send(1, { flags: ACK, seq: 1, ack: 13 })), []);
   t.strictSame(rig.log, ['tcp.ack-unseen']);
   d.send(1, { seq: 10, ack: 7, data: 'late\r\n' });
-  t.strictSame(show(d.send(0, { seq: 1, data: 'SYNC\r\n' })), ['> PA 1 1 "SYNC\\r\\n"'], 'the acknowledgement is behind a hole, the client has not seen it');
+  t.strictSame(
+    show(d.send(0, { seq: 1, data: 'SYNC\r\n' })),
+    ['> PA 1 1 "SYNC\\r\\n"'],
+    'the acknowledgement is behind a hole, the client has not seen it',
+  );
   d.send(1, { seq: 1, ack: 7, data: '250 okay\n' });
   t.strictSame(show(d.send(0, { seq: 1, ack: 16, data: 'SYNC\r\n' })), ['> A 1 16 ""'], 'now it has');
   rig.close();
@@ -207,7 +226,11 @@ t.test('timestamps', async (t) => {
   t.strictSame(rig.log, ['tcp.paws', 'tcp.ts-missing']);
   t.strictSame(show(d.send(0, { seq: 1, data: 'NOOP\r\n', options: timestamps(1003, 9000) })), ['> PA 1 1 "NOOP\\r\\n"']);
   t.strictSame(show(d.send(0, { seq: 10, data: 'ahead', options: timestamps(2000, 9000) })), []);
-  t.strictSame(show(d.send(0, { seq: 7, data: 'BAD', options: timestamps(1004, 9000) })).length, 2, 'one that came out of order is not the newest');
+  t.strictSame(
+    show(d.send(0, { seq: 7, data: 'BAD', options: timestamps(1004, 9000) })).length,
+    2,
+    'one that came out of order is not the newest',
+  );
   t.strictSame(show(d.send(0, { flags: RST, seq: 15 })), ['> R 15 0 ""'], 'a reset needs none');
   rig.close();
 });
@@ -222,7 +245,10 @@ t.test('SACK blocks outside what was released', async (t) => {
   const [both] = d.send(1, { flags: ACK, seq: 1, ack: 1, options: [1, 1, 5, 18, ...block(9, 13), ...block(3, 7)] });
   t.strictSame([...both!.options], [1, 1, 5, 10, ...block(3, 7), 1, 1, 1, 1, 1, 1, 1, 1]);
   const [none] = d.send(1, { flags: ACK, seq: 1, ack: 1, options: [1, 1, 5, 10, ...block(9, 13)] });
-  t.strictSame([...none!.options], Array.from({ length: 12 }, () => 1));
+  t.strictSame(
+    [...none!.options],
+    Array.from({ length: 12 }, () => 1),
+  );
   t.strictSame(rig.log, ['tcp.option-stripped']);
   rig.close();
 });
@@ -245,7 +271,10 @@ t.test('a FIN that is forgotten with its hole comes again', async (t) => {
   const { rig, d } = opened();
   d.send(0, { flags: ACK | FIN, seq: 7, data: '' });
   d.send(0, { seq: 5, data: 'x\n' });
-  t.strictSame(rig.deltas(() => d.wait(4000)), { held: -2, dropped: 2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096 });
+  t.strictSame(
+    rig.deltas(() => d.wait(4000)),
+    { held: -2, dropped: 2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096 },
+  );
   d.send(0, { seq: 1, data: 'NOOP\r\n' });
   t.strictSame(show(d.send(0, { flags: ACK | FIN, seq: 7 })), ['> FA 7 1 ""']);
   rig.close();
@@ -254,7 +283,10 @@ t.test('a FIN that is forgotten with its hole comes again', async (t) => {
 t.test('a full store drops what is new and keeps the session', async (t) => {
   const { rig, d } = opened({ totalOctets: 8192 });
   const filled = [0, 1].map((i) => d.send(0, { seq: 1 + i * 1700, data: 'y'.repeat(1700) }));
-  t.strictSame(filled.map((out) => out.length), [1, 1]);
+  t.strictSame(
+    filled.map((out) => out.length),
+    [1, 1],
+  );
   for (let i = 2; i < 6; i++) d.send(0, { seq: 1 + i * 1700, data: 'y'.repeat(1700) });
   t.ok(rig.log.includes('tcp.store-full'));
   const received = rig.received(0).length;
@@ -297,9 +329,23 @@ t.test('resets from outside, at every stage', async (t) => {
   d.send(0, { seq: 20, data: 'late' });
   d.send(1, { flags: ACK | FIN, seq: 1, ack: 7 });
   const moved = rig.deltas(() => {
-    t.strictSame(rig.reset().map((e) => [e.direction, (e.seq - d.isn[e.direction]!) | 0, (e.ack - d.isn[1 - e.direction]!) | 0]), [[0, 7, 2], [1, 2, 11]]);
+    t.strictSame(
+      rig.reset().map((e) => [e.direction, (e.seq - d.isn[e.direction]!) | 0, (e.ack - d.isn[1 - e.direction]!) | 0]),
+      [
+        [0, 7, 2],
+        [1, 2, 11],
+      ],
+    );
   });
-  t.strictSame(moved, { generated: 2, transmitted: 2, 'resets-sent': 2, held: -1, dropped: 1, 'drop session.ended': 1, 'store-octets': -4096 });
+  t.strictSame(moved, {
+    generated: 2,
+    transmitted: 2,
+    'resets-sent': 2,
+    held: -1,
+    dropped: 1,
+    'drop session.ended': 1,
+    'store-octets': -4096,
+  });
   rig.close();
 });
 
@@ -318,7 +364,10 @@ t.test('the largest session that gets nowhere makes room for others', async (t) 
   t.equal(rig.closed.count, 0, 'not yet');
   rig.wait(1);
   const out = d.send(0, { seq: 1701, data: 'z'.repeat(1700) });
-  t.strictSame(out.map((e) => e.flags), [RST | ACK, RST | ACK]);
+  t.strictSame(
+    out.map((e) => e.flags),
+    [RST | ACK, RST | ACK],
+  );
   t.equal(rig.closed.take(), stalled);
   t.equal(d.send(0, { seq: 1701, data: 'z'.repeat(1700) }).length, 1);
   rig.streams.close(stalled, 0);
@@ -329,15 +378,29 @@ t.test('the largest session that gets nowhere makes room for others', async (t) 
 
 t.test('datagrams merged from fragments: held, consumed, dropped, none is counted as received', async (t) => {
   const { rig, d } = opened();
-  t.strictSame(rig.deltas(() => d.send(0, { seq: 1, data: 'BA', merged: true })), { 'tcp-packets': 1, 'inspected-packets': 1, 'store-octets': 4096 });
+  t.strictSame(
+    rig.deltas(() => d.send(0, { seq: 1, data: 'BA', merged: true })),
+    { 'tcp-packets': 1, 'inspected-packets': 1, 'store-octets': 4096 },
+  );
   t.strictSame(show(d.send(0, { seq: 1, data: 'BA', merged: true })), ['< A 1 3 "" made']);
   t.strictSame(show(d.send(0, { seq: 20, data: 'late', merged: true })), []);
   t.strictSame(show(d.send(0, { seq: 3, data: 'D\r\nNOOP\r', merged: true })), ['> PA 1 1 "xx" made', '> A 3 1 "x\\r\\nNOOP" made']);
-  t.strictSame(rig.deltas(() => d.send(0, { seq: 70_000, data: 'x', merged: true })), {
-    generated: 1, dropped: 1, 'tcp-packets': 1, 'inspected-packets': 1, 'drop tcp.out-of-window': 1, 'event tcp.out-of-window': 1,
-  });
+  t.strictSame(
+    rig.deltas(() => d.send(0, { seq: 70_000, data: 'x', merged: true })),
+    {
+      generated: 1,
+      dropped: 1,
+      'tcp-packets': 1,
+      'inspected-packets': 1,
+      'drop tcp.out-of-window': 1,
+      'event tcp.out-of-window': 1,
+    },
+  );
   t.strictSame(show(d.send(0, { seq: 11, data: '\nRST!', merged: true })), [
-    '> PA 10 1 "\\r" made', '> A 11 1 "\\n" made', '> RA 12 1 "" made', '< RA 1 16 "" made',
+    '> PA 10 1 "\\r" made',
+    '> A 11 1 "\\n" made',
+    '> RA 12 1 "" made',
+    '< RA 1 16 "" made',
   ]);
   rig.close();
 });
@@ -350,7 +413,10 @@ t.test('anything at all: one value an octet, nothing outside the window, nothing
     flags: fc.oneof(fc.constantFrom(ACK, ACK | PSH, ACK | PSH, ACK | PSH, ACK | FIN, RST, RST | ACK, SYN, SYN | ACK), fc.nat(255)),
     seq: near,
     ack: near,
-    data: fc.oneof(fc.constantFrom('', 'NOOP\r\n', 'BAD', '\r', '\n', 'SYNC\r\n', 'RST!', 'OPEN\r\n', 'TIME\r\n', 'y'.repeat(1500)), fc.string({ maxLength: 12 })),
+    data: fc.oneof(
+      fc.constantFrom('', 'NOOP\r\n', 'BAD', '\r', '\n', 'SYNC\r\n', 'RST!', 'OPEN\r\n', 'TIME\r\n', 'y'.repeat(1500)),
+      fc.string({ maxLength: 12 }),
+    ),
     window: fc.constantFrom(0, 1, 10, 1000, 65_535),
     options: fc.oneof(
       fc.constantFrom([], timestamps(1, 1), [3, 3, 15, 1], [1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 9], [34, 2, 0, 7]),
@@ -372,7 +438,8 @@ t.test('anything at all: one value an octet, nothing outside the window, nothing
         rig.received(0);
         rig.received(1);
       }
-      if (rig.receivers[0].octets > 65_535 || rig.received(0).length < rig.receivers[0].octets) throw new Error('octets out of order were sent');
+      if (rig.receivers[0].octets > 65_535 || rig.received(0).length < rig.receivers[0].octets)
+        throw new Error('octets out of order were sent');
     }),
     { seed: 5, numRuns: 1500 },
   );

@@ -4,7 +4,12 @@ import { CLOSED, CLOSING, OPEN } from '../../src/session/record.ts';
 import { ACK, Dialogue, FIN, PSH, Rig, RST, show, SYN, timestamps } from './harness.ts';
 import { expected } from './line-inspector.ts';
 
-const ISNS: readonly (readonly [number, number])[] = [[0, 0], [0x7fff_ff00, 0xffff_ff00], [0xffff_ff00, 0x7fff_ff00], [0xffff_fff0, 0xffff_fffe]];
+const ISNS: readonly (readonly [number, number])[] = [
+  [0, 0],
+  [0x7fff_ff00, 0xffff_ff00],
+  [0xffff_ff00, 0x7fff_ff00],
+  [0xffff_fff0, 0xffff_fffe],
+];
 
 t.test('a dialogue passes as it is', async (t) => {
   const rig = new Rig();
@@ -57,7 +62,15 @@ t.test('a segment is cut at the release limit; the rest leaves with the next oct
     t.strictSame(show(d.send(0, { seq: 9, data: 'Dx\r\n' })), ['> PA 7 1 "xx" made', '> PA 9 1 "xx\\r\\n"']);
   });
   t.strictSame(moved, {
-    received: 1, generated: 1, transmitted: 2, held: -1, consumed: 1, 'tcp-packets': 1, 'inspected-packets': 1, 'store-octets': 4096, 'event cmd.illegal': 1,
+    received: 1,
+    generated: 1,
+    transmitted: 2,
+    held: -1,
+    consumed: 1,
+    'tcp-packets': 1,
+    'inspected-packets': 1,
+    'store-octets': 4096,
+    'event cmd.illegal': 1,
   });
   rig.close();
 });
@@ -73,7 +86,11 @@ t.test('a held octet does not stall its sender', async (t) => {
   });
   t.strictSame(moved, { received: 1, consumed: 1, generated: 1, transmitted: 1, 'held-acks': 1, 'tcp-packets': 1, 'inspected-packets': 1 });
   t.strictSame(show(d.send(0, { seq: 6, data: '\n' })), ['> PA 5 1 "\\r" made', '> PA 6 1 "\\n"']);
-  t.strictSame(show(d.send(0, { seq: 6, data: '\n' })), ['> PA 5 1 "\\r" made', '> PA 6 1 "\\n"'], 'and goes out with every retransmission');
+  t.strictSame(
+    show(d.send(0, { seq: 6, data: '\n' })),
+    ['> PA 5 1 "\\r" made', '> PA 6 1 "\\n"'],
+    'and goes out with every retransmission',
+  );
   t.strictSame(show(d.wait(1000)), ['> PA 5 1 "\\r" made'], 'and without one');
   t.strictSame(show(d.wait(1999)), []);
   t.strictSame(show(d.wait(1)), ['> PA 5 1 "\\r" made']);
@@ -89,9 +106,16 @@ t.test('what waits for the other side', async (t) => {
   const d = new Dialogue(rig);
   t.strictSame(show(d.send(0, { seq: 1, data: 'SYNC\r\nBAD\r\nok\r\n' })), ['> A 1 1 "SYNC\\r\\n"']);
   t.strictSame(show(d.send(0, { seq: 16, data: 'more\r\n' })), []);
-  t.strictSame(show(d.send(1, { seq: 1, ack: 7, data: '250\r\n' })), ['< PA 1 7 "250\\r\\n"', '> PA 7 1 "xxx\\r\\nok\\r\\nmore\\r\\n" made']);
+  t.strictSame(show(d.send(1, { seq: 1, ack: 7, data: '250\r\n' })), [
+    '< PA 1 7 "250\\r\\n"',
+    '> PA 7 1 "xxx\\r\\nok\\r\\nmore\\r\\n" made',
+  ]);
   t.equal(rig.received(0), 'SYNC\r\nxxx\r\nok\r\nmore\r\n');
-  t.strictSame(show(d.send(0, { seq: 7, ack: 6, data: 'BAD\r\nok\r\nmore\r\n' })), ['> PA 7 6 "xxx\\r\\nok\\r\\nmore\\r\\n"'], 'the honest copy is no mismatch');
+  t.strictSame(
+    show(d.send(0, { seq: 7, ack: 6, data: 'BAD\r\nok\r\nmore\r\n' })),
+    ['> PA 7 6 "xxx\\r\\nok\\r\\nmore\\r\\n"'],
+    'the honest copy is no mismatch',
+  );
   t.strictSame(rig.log, ['cmd.illegal']);
   rig.close();
 });
@@ -106,8 +130,17 @@ t.test('what waits too long or is too much resets', async (t) => {
     t.strictSame(show(d.send(0, { seq: 107, data: 'y' })), ['> RA 7 1 "" made', '< RA 1 108 "" made']);
   });
   t.strictSame(moved, {
-    received: 1, generated: 2, transmitted: 2, dropped: 2, held: -1, 'resets-sent': 2, 'tcp-packets': 1, 'inspected-packets': 1, 'store-octets': -4096,
-    'drop tcp.sync-limit': 2, 'event tcp.sync-limit': 1,
+    received: 1,
+    generated: 2,
+    transmitted: 2,
+    dropped: 2,
+    held: -1,
+    'resets-sent': 2,
+    'tcp-packets': 1,
+    'inspected-packets': 1,
+    'store-octets': -4096,
+    'drop tcp.sync-limit': 2,
+    'event tcp.sync-limit': 1,
   });
   t.equal(rig.sessions.state(rig.session), CLOSED);
   rig.open();
@@ -126,7 +159,13 @@ t.test('a verdict resets both sides; what was before it leaves first', async (t)
     t.strictSame(show(d.send(0, { seq: 1, data: 'NOOP\r\nRST!x\r\n' })), ['> A 1 1 "NOOP\\r\\n"', '> RA 7 1 "" made', '< RA 1 14 "" made']);
   });
   t.strictSame(moved, {
-    received: 1, generated: 2, transmitted: 3, 'inspect-resets': 1, 'resets-sent': 2, 'tcp-packets': 1, 'inspected-packets': 1,
+    received: 1,
+    generated: 2,
+    transmitted: 3,
+    'inspect-resets': 1,
+    'resets-sent': 2,
+    'tcp-packets': 1,
+    'inspected-packets': 1,
   });
   t.strictSame(show(d.send(0, { seq: 14, data: 'QUIT\r\n' })), ['< RA 1 14 "" made'], 'stragglers get it again');
   t.strictSame(show(d.send(1, { seq: 1, data: '500\r\n' })), ['> RA 7 1 "" made']);
@@ -176,7 +215,11 @@ t.test('retransmissions at other boundaries leave as the octets left first', asy
     t.equal(rig.received(0), left);
     t.strictSame(rig.log, ['cmd.illegal', 'tcp.overlap-mismatch']);
     d.send(1, { flags: ACK, seq: 1, ack: 10 });
-    t.strictSame(show(d.send(0, { seq: 3, data: `${sent.slice(2)}NEW\r\n` })), [`> PA 10 1 ${JSON.stringify(`${left.slice(9)}NEW\r\n`)}`], 'joined with new octets');
+    t.strictSame(
+      show(d.send(0, { seq: 3, data: `${sent.slice(2)}NEW\r\n` })),
+      [`> PA 10 1 ${JSON.stringify(`${left.slice(9)}NEW\r\n`)}`],
+      'joined with new octets',
+    );
   }
   rig.close();
 });
@@ -215,7 +258,14 @@ t.test('octets behind a hole: bounds and time', async (t) => {
     d.send(0, { seq: 13, data: 'z'.repeat(60) });
   });
   t.strictSame(moved, {
-    received: 2, held: 1, dropped: 1, 'out-of-order-segments': 1, 'tcp-packets': 2, 'inspected-packets': 2, 'store-octets': 4096, 'drop tcp.ooo-limit': 1,
+    received: 2,
+    held: 1,
+    dropped: 1,
+    'out-of-order-segments': 1,
+    'tcp-packets': 2,
+    'inspected-packets': 2,
+    'store-octets': 4096,
+    'drop tcp.ooo-limit': 1,
     'event tcp.ooo-limit': 1,
   });
   t.strictSame(show(d.send(0, { seq: 1, data: 'NOOP\r\n' })), ['> PA 1 1 "NOOP\\r\\n"', '> PA 7 1 "QUIT\\r\\n" made']);
@@ -223,7 +273,10 @@ t.test('octets behind a hole: bounds and time', async (t) => {
   d = new Dialogue(rig);
   for (const seq of [20, 22, 24]) d.send(0, { seq, data: 'a' });
   t.strictSame(rig.log, ['tcp.ooo-limit']);
-  t.strictSame(rig.deltas(() => d.wait(4000)), { dropped: 2, held: -2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096 });
+  t.strictSame(
+    rig.deltas(() => d.wait(4000)),
+    { dropped: 2, held: -2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096 },
+  );
   d.send(0, { seq: 1, data: 'NOOP\r\n' });
   t.equal(rig.received(0), 'NOOP\r\n');
   rig.close();
@@ -246,7 +299,11 @@ t.test('an early FIN waits; FIN behind held octets', async (t) => {
   t.strictSame(show(d.send(1, { seq: 1, ack: 7, data: '250\r\n' })), ['< PA 1 7 "250\\r\\n"', '> FPA 7 1 "QUIT\\r\\n" made']);
   rig.open();
   d = new Dialogue(rig);
-  t.strictSame(show(d.send(0, { flags: ACK | FIN | PSH, seq: 1, data: 'QUI\r' })), ['> FPA 1 1 "QUI\\r"'], 'an incomplete line goes with it');
+  t.strictSame(
+    show(d.send(0, { flags: ACK | FIN | PSH, seq: 1, data: 'QUI\r' })),
+    ['> FPA 1 1 "QUI\\r"'],
+    'an incomplete line goes with it',
+  );
   rig.close();
 });
 
@@ -281,7 +338,11 @@ t.test('super-frames and partial checksums', async (t) => {
   t.strictSame(show(cut), [`> A 10001 1 ${JSON.stringify(`${line}SYNC\r\n`)}`]);
   t.equal(cut[0]!.gso, 0, 'no longer than one of its segments');
   const freed = d.send(1, { seq: 1, ack: 10_107, data: '250\r\n' });
-  t.strictSame(freed.map((e) => e.data.length), [5, 536, ...Array.from({ length: 17 }, () => 536), 352], 'the receiver said no more than 536');
+  t.strictSame(
+    freed.map((e) => e.data.length),
+    [5, 536, ...Array.from({ length: 17 }, () => 536), 352],
+    'the receiver said no more than 536',
+  );
   t.equal(rig.received(0), `${'x'.repeat(98)}\r\n${long.slice(100)}${line}SYNC\r\n${long}`);
   rig.close();
 });
@@ -334,7 +395,10 @@ t.test('random schedules: any cut, order, copies, overlaps', async () => {
         if (ack === 2) d.send(1, { seq: 1 + 5 * replies++, ack: 1 + got, data: '250\r\n' });
       }
       d.send(1, { seq: 1 + 5 * replies++, ack: 1 + rig.received(0).length, data: '250\r\n' });
-      const first60 = [...first.entries()].sort((a, b) => a[0] - b[0]).map((e) => e[1]).join('');
+      const first60 = [...first.entries()]
+        .sort((a, b) => a[0] - b[0])
+        .map((e) => e[1])
+        .join('');
       const want = expected(first60).text;
       const got = rig.received(0);
       if (want.slice(0, got.length) !== got) throw new Error(`${JSON.stringify(got)} is no beginning of ${JSON.stringify(want)}`);
@@ -371,8 +435,13 @@ interface Host {
 /** Two hosts, a network that loses 15 % and delays segments at random before and behind us.  A SYNC line is answered by its server. */
 function converse(rig: Rig, seed: number): { sent: string; toServer: string; answers: string; toClient: string } {
   const random = mulberry(seed);
-  const lines = Array.from({ length: 60 }, (_, i) => (i % 7 === 3 ? `BAD ${i}\r\n` : i % 11 === 5 ? `SYNC ${i}\r\n` : `line ${i} ${'o'.repeat(i)}\r\n`));
-  const hosts: [Host, Host] = [{ text: lines.join(''), una: 0, repeatAt: 0 }, { text: '', una: 0, repeatAt: 0 }];
+  const lines = Array.from({ length: 60 }, (_, i) =>
+    i % 7 === 3 ? `BAD ${i}\r\n` : i % 11 === 5 ? `SYNC ${i}\r\n` : `line ${i} ${'o'.repeat(i)}\r\n`,
+  );
+  const hosts: [Host, Host] = [
+    { text: lines.join(''), una: 0, repeatAt: 0 },
+    { text: '', una: 0, repeatAt: 0 },
+  ];
   const d = new Dialogue(rig, [0xffff_ff80, 0x7fff_ff80]);
   /** Octets that each side has in order, from a model that sees only what survived behind us. */
   const got = [new Map<number, string>(), new Map<number, string>()];
@@ -392,7 +461,8 @@ function converse(rig: Rig, seed: number): { sent: string; toServer: string; ans
       if (e.data !== '' || e.seq - 1 < inOrder(e.direction)) queue.push({ at: rig.now + 1, direction: 1 - e.direction, seq: -1, data: '' });
     }
   };
-  const isDone = (): boolean => hosts[0].una === hosts[0].text.length && inOrder(0) === hosts[0].text.length && inOrder(1) === hosts[1].text.length;
+  const isDone = (): boolean =>
+    hosts[0].una === hosts[0].text.length && inOrder(0) === hosts[0].text.length && inOrder(1) === hosts[1].text.length;
   for (let turn = 0; turn < 6000 && !isDone(); turn++) {
     hosts[1].text = '250 ok\r\n'.repeat(joined(got[0]!).split('SYNC').length - 1);
     for (let direction = 0; direction < 2; direction++) {

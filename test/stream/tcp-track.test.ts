@@ -67,7 +67,11 @@ t.test('handshake', async (t) => {
 });
 
 t.test('windows, at every wrap', async (t) => {
-  for (const isn of [[100, 200], [0x7fff_ffff, -1], [0xffff_fff0, 0x7fff_fff0]] as const) {
+  for (const isn of [
+    [100, 200],
+    [0x7fff_ffff, -1],
+    [0xffff_fff0, 0x7fff_fff0],
+  ] as const) {
     const rig = established([[], []], isn);
     const [c, s] = isn;
     t.equal(track(rig, 0, { seq: c + 1, ack: s + 1, data: 'x'.repeat(1000) }), 'none');
@@ -79,7 +83,10 @@ t.test('windows, at every wrap', async (t) => {
     t.equal(track(rig, 0, { seq: c - 70_000, ack: s + 1, data: 'ab' }), 'tcp.out-of-window');
     rig.close();
   }
-  const rig = established([[3, 3, 4, 1], [3, 3, 20, 1]]);
+  const rig = established([
+    [3, 3, 4, 1],
+    [3, 3, 20, 1],
+  ]);
   t.equal(track(rig, 1, { flags: ACK, seq: 201, ack: 101, window: 1000 }), 'none');
   t.equal(track(rig, 0, { seq: 101 + 1000 * 16_384 - 1, ack: 201, data: 'a' }), 'none', 'a shift above 14 counts as 14');
   t.equal(track(rig, 0, { seq: 101 + 1000 * 16_384 + 1, ack: 201, data: 'a' }), 'tcp.out-of-window');
