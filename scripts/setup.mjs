@@ -10,14 +10,17 @@
 // Plain JavaScript without packages, because it runs before there are any.  Called by start and test as well: npm skips
 // prestart and pretest when ignore-scripts is set.  Install scripts of packages are never run, but those named here.
 
-import { existsSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, isBuilt } from './build.mjs';
-import { digest, filesBelow, main, read, ROOT, run, StepError, step, write } from './steps.mjs';
+import { digest, filesBelow, main, newest, read, ROOT, run, StepError, step, write } from './steps.mjs';
 
 const OPTIONAL_NATIVE = ['cap', 'pcap', 'raw-socket'];
 const STAMPS = 'node_modules/.setup';
+const ADDON = 'native-bindings/build/Release/packet_io.node';
+const isAddonSource = (path) => /\.(c|h|gyp|mjs)$/.test(path) && !path.startsWith('native-bindings/build/');
 const LEAST_NODE = 20;
 
 /** node-gyp would fetch the Node headers from the network; most installations have them beside the program. */
@@ -85,16 +88,20 @@ async function buildOptional() {
   return true;
 }
 
-/** The addon can be missing on a machine without a compiler: `replay`, `check` and `bench` work without it, `run` does not. */
+/**
+ * The installer keeps a stamp of its own, and says in a line what keeps it from building; only live interfaces need the addon,
+ * so that is no failure.  Builds when a source changed since.
+ */
 async function buildAddon() {
-  const installer = join(ROOT, 'native-bindings/install.mjs');
-  if (!existsSync(installer)) return false;
-  const sources = filesBelow('native-bindings', (path) => /\.(c|h|gyp|mjs)$/.test(path) && !path.includes('/build/'));
-  const stamp = digest(process.versions.modules, ...sources, ...sources.map(read));
-  if (read(`${STAMPS}/addon`) === stamp && filesBelow('native-bindings/build', (path) => path.endsWith('.node')).length > 0) return false;
-  const advice = 'The addon needs a C compiler, make and python3 (apt-get install build-essential python3) and the Node headers.';
-  await step('addon', 'native-bindings/install.mjs', () => run(process.execPath, [installer], { env: headersEnv(), advice }));
-  write(`${STAMPS}/addon`, stamp);
+  const isThere = existsSync(join(ROOT, ADDON));
+  const build = () =>
+    spawnSync(process.execPath, [join(ROOT, 'native-bindings/install.mjs')], {
+      env: { ...process.env, ...headersEnv() },
+      encoding: 'utf8',
+    });
+  if (isThere && newest(filesBelow('native-bindings', isAddonSource)) < statSync(join(ROOT, ADDON)).mtimeMs) return false;
+  const { stderr } = await step('addon', 'native-bindings/install.mjs', build);
+  if (stderr) process.stderr.write(stderr);
   return true;
 }
 
