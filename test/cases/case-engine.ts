@@ -20,8 +20,10 @@ const AREA = 1 << 18;
 /** How the two ports are wired. */
 export type Topology = 'bridge' | 'routed' | 'nat';
 
+/** Both ways, so that a segment of no session is judged from either side; strict, so that nothing hides under a tag. */
 const BRIDGE = (mode: Mode): string => `
 ip inspect name CASES ${mode}
+ip inspect name BACK tcp
 bridge irb
 interface Ethernet0
  no ip address
@@ -29,8 +31,10 @@ interface Ethernet0
  bridge-group 1
 interface Ethernet1
  no ip address
+ ip inspect BACK in
  bridge-group 1
 bridge 1 protocol ieee
+bridge 1 strict
 `;
 
 /** The server is 192.0.2.25 inside; with NAT it is 203.0.113.25 outside. */

@@ -224,7 +224,19 @@ function runFlood(one: Case, recipe: Recipe, repeat: number, firewall: CaseEngin
     if (recipe.conversation !== undefined && fate === 'fwd') converse(talk);
   }
   const flooded = observe(talk, { perPacket });
-  return differences(one, { ...flooded, resetTimes: [] });
+  if (one.expect.halfOpenAfter === undefined) return differences(one, flooded);
+  calmDown(talk, one.config?.maxHalfOpenLow ?? 400);
+  return differences(one, { ...flooded, halfOpen: firewall.counter(counters.SESSIONS_HALF_OPEN) });
+}
+
+const MINUTE = 60_000;
+
+/** Time passes until fewer than `low` sessions are half-open; then a request that makes nothing go any more. */
+function calmDown({ firewall }: Conversation, low: number): void {
+  const end = firewall.now + MINUTE;
+  while (firewall.counter(counters.SESSIONS_HALF_OPEN) >= low && firewall.now < end) firewall.advance(firewall.now + 1);
+  const late = new Conversation(firewall, { ...PLAIN_SCENE, clientPort: 10_000 });
+  feedPacket(late, { dir: 'c2s', flags: 'S', seq: 0 }, firewall.now);
 }
 
 /** The rest of a conversation whose SYN has passed: open, closed by both ends. */
