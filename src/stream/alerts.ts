@@ -1,7 +1,7 @@
 // Events of a session for the control plane: what the normaliser changed or refused, at most once a flow and name, and what
 // the inspector reports, each time.
 
-import { DST, PORTS, RECORD_SHIFT, SRC } from '../session/record.ts';
+import { PORTS, RECORD_SHIFT, REPLY_PORTS, REPLY_SRC, SRC } from '../session/record.ts';
 import {
   EVENT_ALERT,
   E_DST,
@@ -64,8 +64,10 @@ function claim(s: StreamState, reason: Reason, value: number): number {
   words[at + E_NSEC] = frames.stampNsec;
   words[at + E_SESSION] = session;
   words[at + E_SRC] = sessions.hot[record + SRC]!;
-  words[at + E_DST] = sessions.hot[record + DST]!;
-  words[at + E_PORTS] = sessions.hot[record + PORTS]!;
+  // The responder by its own address, as `show ip inspect sessions` has it.
+  words[at + E_DST] = sessions.hot[record + REPLY_SRC]!;
+  words[at + E_PORTS] = (sessions.hot[record + PORTS]! & -65536) | (sessions.hot[record + REPLY_PORTS]! >>> 16);
+  if (sessions.isIpv6(session)) events.setAddrs6(at, sessions.addrs6, session * 8);
   words[at + E_PROTOCOL] = PROTOCOL_TCP;
   words[at + E_RULE] = sessions.rule[session]!;
   words[at + E_VALUE] = value;

@@ -78,55 +78,66 @@ export function releaseSegment(s: StreamState, at: number, isRepeated: boolean, 
   const released = words[at + RELEASED]!;
   const to = words[at + RELEASE_TO]!;
   const { seq, end } = segment;
-  const finLeaves = mayFinish(words, at);
-  const hasFin = segment.has(tcp.FIN);
   words[at + RELEASED] = to;
-  let sent = false;
   // Segments are made after the model of the newest one, and only while something of its direction is held or comes again.
   if (before(released, seq) || end !== to || words[at + NXT] !== to) keepTemplate(s, at);
-
-  const ours = earlier(words[at + OURS]!, released);
-  if (isRepeated && before(words[at + UNA]!, ours) && before(words[at + UNA]!, seq)) {
-    sendStored(s, at, words[at + UNA]!, earlier(ours, seq), false);
-    sent = true;
-  }
+  let sent = isRepeated && sendOurs(s, at, earlier(earlier(words[at + OURS]!, released), seq));
   if (before(released, seq) && before(released, to)) {
     sendStored(s, at, released, earlier(to, seq), false);
     sent = true;
   }
-  const keep = Math.max(0, (earlier(end, to) - seq) | 0);
-  const finOnFrame = hasFin && finLeaves && end === to;
-  if (keep > 0 || finOnFrame || (segment.length === 0 && !hasFin)) {
-    if (hasFin && !finOnFrame) segment.clearBits(tcp.FIN);
-    segment.truncate(keep);
-    pass(s);
-    sent = true;
-  } else {
-    withhold(s, at, dropReason);
-  }
-  const from = later(end, released);
-  const finBehind = finLeaves && !finOnFrame && (words[at + FLAGS]! & FIN_SENT) === 0;
-  if (before(from, to) || finBehind) {
-    sendStored(s, at, earlier(from, to), to, finBehind);
-    sent = true;
-  }
-  if (finLeaves) noteFinSent(s, at);
-  if (sent) applyAck(s, at);
-  settleHeld(s, at);
-  armResend(s, at);
+  if (sendItself(s, at, dropReason)) sent = true;
+  if (sendBehind(s, at, later(end, released))) sent = true;
+  settle(s, at, sent);
 }
 
 /** Emits what the direction at `at` may send when none of its segments is at hand. */
 export function releaseStored(s: StreamState, at: number): void {
   const { words } = s;
   const released = words[at + RELEASED]!;
-  const to = words[at + RELEASE_TO]!;
-  const finLeaves = mayFinish(words, at) && (words[at + FLAGS]! & FIN_SENT) === 0;
-  if (released === to && !finLeaves) return;
-  words[at + RELEASED] = to;
-  sendStored(s, at, released, to, finLeaves);
-  if (finLeaves) noteFinSent(s, at);
-  applyAck(s, at);
+  words[at + RELEASED] = words[at + RELEASE_TO]!;
+  if (sendBehind(s, at, released)) settle(s, at, true);
+}
+
+/** Octets from UNA up to `to` that only we can send again, in front of a retransmission of others. */
+function sendOurs(s: StreamState, at: number, to: number): boolean {
+  const from = s.words[at + UNA]!;
+  if (!before(from, to)) return false;
+  sendStored(s, at, from, to, false);
+  return true;
+}
+
+/** The segment at hand as far as it was released; false when nothing of it leaves. */
+function sendItself(s: StreamState, at: number, dropReason: Reason): boolean {
+  const { segment, words } = s;
+  const to = words[at + RELEASED]!;
+  const keep = Math.max(0, (earlier(segment.end, to) - segment.seq) | 0);
+  const takesFin = segment.has(tcp.FIN) && segment.end === to && mayFinish(words, at);
+  if (keep === 0 && !takesFin) {
+    withhold(s, at, dropReason);
+    return false;
+  }
+  if (!takesFin) segment.clearBits(tcp.FIN);
+  segment.truncate(keep);
+  pass(s);
+  if (takesFin) noteFinSent(s, at);
+  return true;
+}
+
+/** Stored octets from `from` on that were released, and the FIN when they are the last ones and it has not left. */
+function sendBehind(s: StreamState, at: number, from: number): boolean {
+  const { words } = s;
+  const to = words[at + RELEASED]!;
+  const finishes = mayFinish(words, at) && (words[at + FLAGS]! & FIN_SENT) === 0;
+  if (!before(from, to) && !finishes) return false;
+  sendStored(s, at, earlier(from, to), to, finishes);
+  if (finishes) noteFinSent(s, at);
+  return true;
+}
+
+/** What follows from a release: the acknowledgement counts when something left that carried it. */
+function settle(s: StreamState, at: number, sent: boolean): void {
+  if (sent) applyAck(s, at);
   settleHeld(s, at);
   armResend(s, at);
 }
@@ -170,7 +181,7 @@ function withhold(s: StreamState, at: number, dropReason: Reason): void {
 
 /** All octets were released, and the inspector knows that no more will come. */
 function mayFinish(words: Int32Array, at: number): boolean {
-  return (words[at + FLAGS]! & (FIN_SEEN | FIN_ENDED)) === (FIN_SEEN | FIN_ENDED) && words[at + RELEASE_TO] === words[at + FIN_SEQ];
+  return (words[at + FLAGS]! & (FIN_SEEN | FIN_ENDED)) === (FIN_SEEN | FIN_ENDED) && words[at + RELEASED] === words[at + FIN_SEQ];
 }
 
 function noteFinSent(s: StreamState, at: number): void {
@@ -180,7 +191,7 @@ function noteFinSent(s: StreamState, at: number): void {
 }
 
 /** Held frames whose octets have all left are held no longer. */
-export function settleHeld(s: StreamState, at: number): void {
+function settleHeld(s: StreamState, at: number): void {
   const { words } = s;
   if (words[at + HELD] === 0 || !atOrBefore(words[at + HELD_END]!, sentTo(words, at))) return;
   s.ledger.settleConsumed(words[at + HELD]!);
