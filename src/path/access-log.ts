@@ -4,11 +4,13 @@
 // (%SEC-6-IPACCESSLOGP ...) are the console's.
 
 import {
-  EVENT_ACCESS_LOG, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_SEC, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3,
+  EVENT_ACCESS_LOG, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_RULE, E_SEC, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4,
 } from '../telemetry/event-ring.ts';
 import { OK } from '../telemetry/reasons.ts';
 import type { DataPlane } from './data-plane.ts';
+import * as ethernet from '../wire/ethernet.ts';
 import { facts } from './facts.ts';
+import { opening } from './open-session.ts';
 
 const PLACES = 1024;
 /** IOS reports the hits of a flow every five minutes. */
@@ -56,5 +58,9 @@ function report(p: DataPlane, list: number, entry: number, port: number, packets
   words[at + E_VALUE] = list;
   words[at + E_VALUE2] = entry;
   words[at + E_VALUE3] = packets;
+  // For `log-input`: where it came from on the link.
+  const link = p.frames.offset[opening.frame]!;
+  words[at + E_VALUE4] = ethernet.macLow(p.view, link + ethernet.SRC_MAC);
+  words[at + E_RULE] = ethernet.macHigh(p.view, link + ethernet.SRC_MAC);
   p.events.commit();
 }

@@ -26,7 +26,7 @@ import { bridgeEgress } from './bridge.ts';
 import type { DataPlane } from './data-plane.ts';
 import { facts, readFacts, readTransport } from './facts.ts';
 import { survivesHop } from './hop.ts';
-import { opening, openSession, RETRY } from './open-session.ts';
+import { beginOpening, noteAccess, opening, openSession, RETRY } from './open-session.ts';
 import { key, readKey } from './session-key.ts';
 
 /** The frame has its fate. */
@@ -43,8 +43,7 @@ export const AGAIN = 3;
 export function admit(p: DataPlane, f: number, now: number): number {
   const ingress = p.frames.ingress[f]!;
   readKey(p, f);
-  opening.binding = -1;
-  opening.bridged = p.bridgeGroup[ingress] !== 0;
+  beginOpening(f, p.bridgeGroup[ingress] !== 0);
   const reason = opening.bridged ? admitBridged(p, f, ingress) : admitRouted(p, f, ingress, now);
   if (reason < 0) return DONE;
   if (reason !== OK) return refuse(p, f, reason);
@@ -84,9 +83,6 @@ function admitRouted(p: DataPlane, f: number, ingress: number, now: number): Rea
     return ACL_DENIED;
   }
   if ((p.frames.flags[f]! & GROUP) !== 0) return IP_BROADCAST;
-  opening.newSrc = facts.src;
-  opening.newDst = facts.dst;
-  opening.newPorts = key.ports;
   if (entry.nat === NAT_OUTSIDE) translateDestination(p, now);
   const routed = route(p, f, ingress, now);
   if (routed !== OK) return routed;
@@ -189,11 +185,6 @@ function admitBridged(p: DataPlane, f: number, ingress: number): Reason {
   if (opening.egress < 0) return TAKEN;
   const entry = p.policy.interfaces[ingress]!;
   const out = p.policy.interfaces[opening.egress]!;
-  opening.newSrc = key.src;
-  opening.newDst = key.dst;
-  opening.newPorts = key.ports;
-  opening.neighbour = 0;
-  opening.replyNeighbour = 0;
   if (p.policy.bridgeStrict && hidesAnother(p.frames.protocol[f]!)) return BRIDGE_STRICT;
   if (p.frames.kind[f] === KIND_IPV6) return admitBridged6(p, f, entry, out);
   readFacts(p, f);
@@ -217,7 +208,6 @@ function hidesAnother(protocol: number): boolean {
 
 /** Sets opening.rule and entry: the `in` rule of the ingress interface, else the `out` rule of the egress interface. */
 function chooseRule(p: DataPlane, f: number, inRule: number, outRule: number, dst: number): Reason {
-  opening.rule = -1;
   if (inRule >= 0) selectFrom(p, inRule, dst);
   if (opening.rule < 0 && outRule >= 0) selectFrom(p, outRule, dst);
   if (facts.protocol !== ipv4.PROTOCOL_TCP) return OK;
@@ -238,9 +228,9 @@ function listPermits(p: DataPlane, index: number, port: number): boolean {
   if (index < 0) return true;
   const list = p.policy.accessLists[index]!;
   const entry = evaluate(list, p.hits, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, false);
-  const permitted = permits(list, entry);
+  noteAccess(index, entry, port);
   if (logging(list, entry) !== 0) logAccess(p, index, entry, port);
-  return permitted;
+  return permits(list, entry);
 }
 
 /** Ports of TCP and UDP, identifier of an ICMP query, 0 for everything else. */

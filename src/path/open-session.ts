@@ -2,7 +2,7 @@
 //
 // The words of the record that admit has decided stand in `opening`, one object for the process.
 
-import { KIND_IPV6 } from '../frame/frames.ts';
+import { KIND_IPV6, NO_FRAME } from '../frame/frames.ts';
 import {
   AUDITED, BRIDGED, COUNTED_HALF_OPEN, DST, FORWARD_PORT_SHIFT, INSPECTED, KIND, LAST_HEARD, NEIGHBOURS, OPENING, PORTS, RECORD_SHIFT, REPLY_DST,
   REPLY_PORTS, REPLY_PORT_SHIFT, REPLY_SRC, SRC, STATE, TRANSLATED, VLAN,
@@ -22,6 +22,9 @@ const DNS_PORT = 53;
 
 /** What admit decided about a first frame. */
 export const opening = {
+  /** The frame. */
+  frame: NO_FRAME,
+  /** -1: not found. */
   egress: -1,
   /** As the frame leaves: source, destination, ports word. */
   newSrc: 0,
@@ -38,7 +41,38 @@ export const opening = {
   /** NAT binding in use, -1: static or none. */
   binding: -1,
   bridged: false,
+  /** The session that was made, -1: none. */
+  session: -1,
+  /** Access lists that were asked, at most two: list, entry (-1: the end of the list), interface. */
+  asked: new Int32Array(6),
+  askedCount: 0,
 };
+
+/** Begins with frame `f`, whose key is in `key`: nothing is decided, it leaves as it came. */
+export function beginOpening(f: number, bridged: boolean): void {
+  opening.frame = f;
+  opening.egress = -1;
+  opening.newSrc = key.src;
+  opening.newDst = key.dst;
+  opening.newPorts = key.ports;
+  opening.nextHop = 0;
+  opening.neighbour = 0;
+  opening.replyNeighbour = 0;
+  opening.rule = -1;
+  opening.binding = -1;
+  opening.bridged = bridged;
+  opening.session = -1;
+  opening.askedCount = 0;
+}
+
+/** Access list `list` was asked at interface `port` and `entry` decided. */
+export function noteAccess(list: number, entry: number, port: number): void {
+  const at = opening.askedCount * 3;
+  opening.asked[at] = list;
+  opening.asked[at + 1] = entry;
+  opening.asked[at + 2] = port;
+  opening.askedCount++;
+}
 
 /** The answer of openSession: a record becomes free when the victims have ended; ask again then. */
 export const RETRY = -2;
@@ -71,6 +105,7 @@ export function openSession(p: DataPlane, f: number, now: number): Reason {
   p.inserted++;
   frames.session[f] = session;
   frames.direction[f] = 0;
+  opening.session = session;
 
   if (entry.inspector >= 0 && entry.inspectorPolicy !== null && entry.protocol === PROTOCOL_TCP) {
     sessions.addFlag(session, INSPECTED);

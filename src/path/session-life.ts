@@ -6,7 +6,8 @@
 // timer that fires too early goes back on the wheel.
 
 import {
-  AUDITED, BRIDGED, CLOSED, CLOSING, COUNTED_HALF_OPEN, LAST_HEARD, OPEN, OPENING, PORTS, DST, SRC, INSPECTED, RECORD_SHIFT, STATE, STATE_MASK,
+  AUDITED, BRIDGED, CLOSED, CLOSING, COUNTED_HALF_OPEN, INSPECTED, LAST_HEARD, OPEN, OPENING, PORTS, RECORD_SHIFT, REPLY_PORTS, REPLY_SRC,
+  SRC, STATE, STATE_MASK,
 } from '../session/record.ts';
 import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN } from '../policy/nat.ts';
 import {
@@ -113,9 +114,11 @@ function auditRecord(p: DataPlane, kind: number, session: number, now: number): 
   words[at + E_NSEC] = frames.stampNsec;
   words[at + E_SESSION] = session;
   words[at + E_SRC] = sessions.get(session, SRC);
-  words[at + E_DST] = sessions.get(session, DST);
-  words[at + E_PORTS] = sessions.get(session, PORTS);
+  // The responder by its own address, as `show ip inspect sessions` has it.
+  words[at + E_DST] = sessions.get(session, REPLY_SRC);
+  words[at + E_PORTS] = (sessions.get(session, PORTS) & -65536) | (sessions.get(session, REPLY_PORTS) >>> 16);
   words[at + E_PROTOCOL] = sessions.protocol(session);
+  if (sessions.isIpv6(session)) events.setAddrs6(at, sessions.addrs6, session * 8);
   words[at + E_RULE] = sessions.rule[session]!;
   const sent = sessions.octets[session * 2]!;
   const received = sessions.octets[session * 2 + 1]!;

@@ -27,7 +27,7 @@ export const EVENT_ACCESS_LOG = 10;
 export const EVENT_PORT_STATE = 11;
 /** One message of `debug`: reason is the shape, values its numbers. */
 export const EVENT_DEBUG = 12;
-/** One line of the packet trace. */
+/** One line of the packet trace: session is the number of the frame, value the step (TRACE_...). */
 export const EVENT_TRACE = 13;
 /** Virtual reassembly: reason says which message. */
 export const EVENT_REASSEMBLY = 14;
@@ -56,7 +56,9 @@ export const E_VALUE4 = 13;
 /** Index of the inspection rule << 16 | entry, -1: none. */
 export const E_RULE = 14;
 export const E_TEXT_LENGTH = 15;
-export const RECORD_INTS = 16;
+/** IPv6: the two addresses, four words each, initiator first; all 0 for IPv4. */
+export const E_ADDRS6 = 16;
+export const RECORD_INTS = 24;
 export const TEXT_OCTETS = 128;
 
 export class EventRing {
@@ -100,6 +102,11 @@ export class EventRing {
     const to = (at / RECORD_INTS) * TEXT_OCTETS;
     for (let i = 0; i < n; i++) this.text[to + i] = octets[from + i]!;
     this.words[at + E_TEXT_LENGTH] = n;
+  }
+
+  /** Eight words of `addrs6` from `from`: the addresses of an IPv6 session, initiator first. */
+  setAddrs6(at: number, addrs6: Int32Array, from: number): void {
+    for (let i = 0; i < 8; i++) this.words[at + E_ADDRS6 + i] = addrs6[from + i]!;
   }
 
   commit(): void {
