@@ -70,14 +70,20 @@ export async function bundle() {
   renameSync(join(ROOT, 'dist/.bundle'), join(ROOT, 'dist/postern'));
 }
 
-/** All of it.  What cannot be compiled or bundled is thrown; JavaScript is emitted in spite of type errors. */
+/** All of it.  Wrong types are thrown, but only when all that could be emitted and bundled was. */
 export async function build() {
   const started = Date.now();
   const paths = sources();
   rmSync(join(ROOT, STAMP), { force: true });
   removeOrphans();
-  compile();
+  let wrong = null;
+  try {
+    compile();
+  } catch (error) {
+    wrong = error;
+  }
   await bundle();
+  if (wrong) throw wrong;
   write(STAMP, `${started}\n${paths.join(' ')}\n`);
 }
 

@@ -3,9 +3,7 @@
 //
 //   outside 172.22.1.1/24  eth0 ──── outside  firewall  inside ──── eth0  inside 10.10.10.2/24
 
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { ROOT } from '../steps.mjs';
 import { Child } from './child.mjs';
 
@@ -46,8 +44,10 @@ export function pair(sent, received, [greeting, ...replies]) {
   return [{ sent: '', received: '', reply: greeting ?? [] }, ...exchanges];
 }
 
-async function show(command) {
-  const { stdout } = await promisify(execFile)(process.execPath, [POSTERN, 'exec', command], { timeout: 10_000 });
+/** A display of the firewall in its namespace. */
+function show(firewall, command) {
+  const { status, stdout, stderr } = firewall.run(process.execPath, [POSTERN, 'exec', command]);
+  if (status !== 0) throw new Error(`postern exec '${command}': ${stderr.trim()}`);
   return [command, stdout];
 }
 
@@ -66,8 +66,7 @@ async function hold({ outside, firewall, inside }, shows) {
   client.on('sent', (text) => sent.push(text));
   client.on('reply', (reply) => replies.push(reply));
   await client.wait('open', 20);
-  const displays = [];
-  for (const command of shows) displays.push(await show(command));
+  const displays = shows.map((command) => show(firewall, command));
   client.process.stdin.write('go on\n');
   await client.wait('done', 20);
   return { how: HOW, exchanges: pair(sent, received, replies), displays };
