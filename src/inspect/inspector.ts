@@ -44,8 +44,10 @@ export class Outcome {
   hasDeadline = false;
   /** Drops the deadline asked for earlier. */
   cancelDeadline = false;
-  /** Cause of RESET. */
+  /** Cause of RESET.  The inspector has recorded the event of that name as well, with its text. */
   reason: Reason = 0;
+  /** A table of this object was full: show what was left unjudged again at once, in a new call, without waiting for the other side. */
+  again = false;
 
   editCount = 0;
   readonly editFrom = new Int32Array(MAX_EDITS);
@@ -67,6 +69,7 @@ export class Outcome {
     this.hasDeadline = false;
     this.cancelDeadline = false;
     this.reason = 0;
+    this.again = false;
     this.editCount = 0;
     this.eventCount = 0;
   }
@@ -89,6 +92,13 @@ export class Outcome {
     return true;
   }
 
+  /** Forgets the edits of this call that begin at or behind stream position `from`; they were recorded in order. */
+  dropEdits(from: number): void {
+    let n = this.editCount;
+    while (n > 0 && ((this.editFrom[n - 1]! - from) | 0) >= 0) n--;
+    this.editCount = n;
+  }
+
   /** Records an event with the octets [from, to) of `octets` as its text (cut at EVENT_TEXT); lost when the table is full. */
   event(reason: Reason, value: number, octets: Uint8Array, from: number, to: number): void {
     const n = this.eventCount;
@@ -100,6 +110,46 @@ export class Outcome {
     const at = n * EVENT_TEXT;
     for (let i = 0; i < length; i++) this.eventText[at + i] = octets[from + i]!;
     this.eventCount = n + 1;
+  }
+
+  /** Adds the octets [from, to) to the text of the latest event, cut at EVENT_TEXT. */
+  appendText(octets: Uint8Array, from: number, to: number): void {
+    const n = this.eventCount - 1;
+    if (n < 0) return;
+    const before = this.eventTextLength[n]!;
+    const length = Math.min(to - from, EVENT_TEXT - before);
+    const at = n * EVENT_TEXT + before;
+    for (let i = 0; i < length; i++) this.eventText[at + i] = octets[from + i]!;
+    if (length > 0) this.eventTextLength[n] = before + length;
+  }
+}
+
+/** Messages of `debug` that one call can produce. */
+export const MAX_DEBUG = 1024;
+export const DEBUG_WORDS = 5;
+export const DEBUG_SESSION = 0;
+export const DEBUG_SHAPE = 1;
+export const DEBUG_A = 2;
+
+/**
+ * Receives what `debug ip inspect PROTOCOL` prints, as numbers: session, shape (the text of a shape is in the inspector's
+ * debug-text.ts) and up to three values, in the order in which they are to be printed.  Whoever set it empties it
+ * after each call (count = 0).
+ */
+export class DebugSink {
+  readonly records = new Int32Array(MAX_DEBUG * DEBUG_WORDS);
+  count = 0;
+
+  /** Lost when the sink is full. */
+  put(session: number, shape: number, a: number, b: number, c: number): void {
+    if (this.count === MAX_DEBUG) return;
+    const at = this.count * DEBUG_WORDS;
+    this.records[at + DEBUG_SESSION] = session;
+    this.records[at + DEBUG_SHAPE] = shape;
+    this.records[at + DEBUG_A] = a;
+    this.records[at + DEBUG_A + 1] = b;
+    this.records[at + DEBUG_A + 2] = c;
+    this.count++;
   }
 }
 
@@ -128,4 +178,6 @@ export interface Inspector {
   /** A deadline that it asked for has come.  releaseTo and edits are those of direction 0; octets are not shown. */
   expire(session: number, now: number, out: Outcome): Verdict;
   close(session: number): void;
+  /** Starts (or with null ends) the messages of `debug ip inspect PROTOCOL`; absent: the protocol has none. */
+  setDebug?(sink: DebugSink | null): void;
 }

@@ -1,0 +1,475 @@
+// Paths of MAIL and RCPT, and the domain of HELO and EHLO (RFC 5321 4.1.2, 4.1.3).
+//
+// One automaton over octet classes.  Leniencies: blanks before `<`, no brackets, no domain, `_` in a domain, doubled dots in a
+// local part.  An address literal is an IPv4 address or tag:content; what stands behind a tag is not looked into.
+// `|` and back quote at a place that the automaton can still leave become blanks; the rest of the address is then only
+// searched for more of them.
+
+import {
+  ADDR_EXPANSION, ADDR_SYNTAX, ADDR_TOO_LONG, CMD_8BIT, CMD_SYNTAX, ESMTP_POLICY_LOG, ESMTP_POLICY_RESET, SIG_3101, SIG_3102,
+} from '../../telemetry/reasons.ts';
+import { trail } from './argument.ts';
+import { ACTION_LOG, ACTION_NONE, ACTION_RESET } from './declare.ts';
+import {
+  fault, HT, inSequence, not8bit, PHASE_PARAMETER, PHASE_PATH, PHASE_PATH_END, PHASE_PIPED, PHASE_PIPED_END, RANK_8BIT, RANK_ADDRESS,
+  RANK_ARGUMENT, RANK_EXPANSION, RANK_TAB, SP,
+} from './phase.ts';
+import {
+  ARGUMENT, AUX, COUNT, LINE, LINE_BRACKET, LINE_DOLLAR, LINE_ESCAPE, LINE_NO_BRACKETS, LINE_PIPED, LINE_QUOTE, LINE_ROUTE, LINE_ROUTE_CHAR,
+  LINE_TAB, LINE_UNQUALIFIED, NODE, PHASE, RELAY, SENDER_STATE, VERB,
+} from './state.ts';
+import type { Turn } from './turn.ts';
+import { RCPT } from './verbs.ts';
+
+// States.
+const DEAD = 0;
+export const AFTER_COLON = 1;
+const PATH_START = 2;
+const LOCAL = 3;
+const LOCAL_DOT = 4;
+const QUOTED = 5;
+const QUOTED_ESCAPE = 6;
+const QUOTED_END = 7;
+export const DOMAIN_START = 8;
+const DOMAIN = 9;
+const DOMAIN_HYPHEN = 10;
+const DOMAIN_DOT = 11;
+const ROUTE_START = 12;
+const ROUTE = 13;
+const ROUTE_HYPHEN = 14;
+const ROUTE_DOT = 15;
+const ROUTE_COMMA = 16;
+const ROUTE_END = 17;
+const LITERAL = 18;
+const LITERAL_END = 19;
+/** `>` where a path may end. */
+const CLOSE = 20;
+/** SP where an address without brackets may end. */
+const SPACE = 21;
+
+// Octet classes.
+const C_ALNUM = 1;
+const C_HYPHEN = 2;
+const C_UNDERSCORE = 3;
+const C_DOT = 4;
+const C_AT = 5;
+const C_LESS = 6;
+const C_GREATER = 7;
+const C_QUOTE = 8;
+const C_BACKSLASH = 9;
+const C_BRACKET = 10;
+const C_COMMA = 11;
+const C_COLON = 12;
+const C_SP = 13;
+const C_ATEXT = 14;
+/** `|` and back quote: atext, but not left as they are. */
+const C_PIPE = 15;
+const C_PRINT = 16;
+const C_HIGH = 17;
+const CLASSES = 18;
+
+const CLASS: Uint8Array = classTable();
+const STEP: Uint8Array = stepTable();
+
+const MAX_DOMAIN = 255;
+const DOLLAR = 0x24;
+const OPEN_BRACE = 0x7b;
+const POSTMASTER = [0x50, 0x4f, 0x53, 0x54, 0x4d, 0x41, 0x53, 0x54, 0x45, 0x52];
+
+function classTable(): Uint8Array {
+  const table = new Uint8Array(256);
+  const set = (text: string, value: number): void => {
+    for (let i = 0; i < text.length; i++) table[text.charCodeAt(i)] = value;
+  };
+  for (let c = 0x21; c < 0x7f; c++) table[c] = C_PRINT;
+  for (let c = 0x80; c < 0x100; c++) table[c] = C_HIGH;
+  set('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789', C_ALNUM);
+  set("!#$%&'*+/=?^{}~", C_ATEXT);
+  set('|`', C_PIPE);
+  set('-', C_HYPHEN);
+  set('_', C_UNDERSCORE);
+  set('.', C_DOT);
+  set('@', C_AT);
+  set('<', C_LESS);
+  set('>', C_GREATER);
+  set('"', C_QUOTE);
+  set('\\', C_BACKSLASH);
+  set('[', C_BRACKET);
+  set(',', C_COMMA);
+  set(':', C_COLON);
+  set(' ', C_SP);
+  return table;
+}
+
+function stepTable(): Uint8Array {
+  const table = new Uint8Array(LITERAL_END * CLASSES + CLASSES);
+  const set = (state: number, classes: readonly number[], to: number): void => {
+    for (const c of classes) table[state * CLASSES + c] = to;
+  };
+  const atext = [C_ALNUM, C_HYPHEN, C_UNDERSCORE, C_ATEXT, C_PIPE, C_HIGH];
+  const letDig = [C_ALNUM, C_UNDERSCORE, C_HIGH];
+  for (const state of [PATH_START, LOCAL, LOCAL_DOT, ROUTE_END]) set(state, atext, LOCAL);
+  for (const state of [PATH_START, ROUTE_END]) set(state, [C_QUOTE], QUOTED);
+  set(PATH_START, [C_AT], ROUTE_START);
+  set(PATH_START, [C_GREATER], CLOSE);
+  for (const state of [LOCAL, LOCAL_DOT]) set(state, [C_DOT], LOCAL_DOT);
+  for (const state of [LOCAL, QUOTED_END]) set(state, [C_AT], DOMAIN_START);
+  for (let c = C_ALNUM; c < CLASSES; c++) {
+    set(QUOTED, [c], QUOTED);
+    if (c !== C_HIGH) set(QUOTED_ESCAPE, [c], QUOTED);
+  }
+  set(QUOTED, [C_QUOTE], QUOTED_END);
+  set(QUOTED, [C_BACKSLASH], QUOTED_ESCAPE);
+  for (const state of [DOMAIN_START, DOMAIN, DOMAIN_HYPHEN, DOMAIN_DOT]) set(state, letDig, DOMAIN);
+  for (const state of [DOMAIN, DOMAIN_HYPHEN]) set(state, [C_HYPHEN], DOMAIN_HYPHEN);
+  set(DOMAIN, [C_DOT], DOMAIN_DOT);
+  set(DOMAIN_START, [C_BRACKET], LITERAL);
+  for (const state of [ROUTE_START, ROUTE, ROUTE_HYPHEN, ROUTE_DOT]) set(state, letDig, ROUTE);
+  for (const state of [ROUTE, ROUTE_HYPHEN]) set(state, [C_HYPHEN], ROUTE_HYPHEN);
+  set(ROUTE, [C_DOT], ROUTE_DOT);
+  set(ROUTE, [C_COMMA], ROUTE_COMMA);
+  set(ROUTE, [C_COLON], ROUTE_END);
+  set(ROUTE_COMMA, [C_AT], ROUTE_START);
+  for (const state of [LOCAL, QUOTED_END, DOMAIN, LITERAL_END]) {
+    set(state, [C_GREATER], CLOSE);
+    set(state, [C_SP], SPACE);
+  }
+  return table;
+}
+
+// Address literals.  NODE: what is being read, ARGUMENT: dots << 16 | digits of the number << 12 | its value, both cut off.
+const LIT_START = 0;
+/** The first number, which may also be a tag. */
+const LIT_FIRST = 1;
+const LIT_NUMBER = 2;
+const LIT_TAG = 3;
+const LIT_TAG_HYPHEN = 4;
+const LIT_CONTENT_START = 5;
+const LIT_CONTENT = 6;
+
+/** Steps an address literal by one octet; returns LITERAL, LITERAL_END or DEAD. */
+function literal(turn: Turn, c: number): number {
+  const { words, at } = turn;
+  const kind = words[at + NODE]!;
+  const digit = c >= 0x30 && c <= 0x39;
+  const letter = CLASS[c] === C_ALNUM && !digit;
+  let next = -1;
+  if (kind === LIT_CONTENT_START || kind === LIT_CONTENT) {
+    if (c === 0x5d) return kind === LIT_CONTENT ? LITERAL_END : DEAD;
+    if (c > 0x20 && c < 0x7f && (c < 0x5b || c > 0x5d)) next = LIT_CONTENT;
+  } else if (digit && kind !== LIT_TAG && kind !== LIT_TAG_HYPHEN) {
+    if (!addDigit(turn, c, kind === LIT_NUMBER)) return DEAD;
+    next = kind === LIT_START ? LIT_FIRST : kind;
+  } else if (kind !== LIT_NUMBER && (letter || digit)) next = LIT_TAG;
+  else if (c === 0x2d && (kind === LIT_FIRST || kind === LIT_TAG || kind === LIT_TAG_HYPHEN)) next = LIT_TAG_HYPHEN;
+  else if (c === 0x3a && (kind === LIT_FIRST || kind === LIT_TAG)) next = LIT_CONTENT_START;
+  else if (kind === LIT_FIRST || kind === LIT_NUMBER) return endNumber(turn, c);
+  if (next < 0) return DEAD;
+  words[at + NODE] = next;
+  return LITERAL;
+}
+
+function addDigit(turn: Turn, c: number, strict: boolean): boolean {
+  const { words, at } = turn;
+  const packed = words[at + ARGUMENT]!;
+  const digits = Math.min(((packed >> 12) & 15) + 1, 4);
+  const value = Math.min((packed & 0xfff) * 10 + (c - 0x30), 999);
+  words[at + ARGUMENT] = (packed & ~0xffff) | (digits << 12) | value;
+  return !strict || (digits <= 3 && value <= 255);
+}
+
+/** A dot or the bracket behind a number of an IPv4 address. */
+function endNumber(turn: Turn, c: number): number {
+  const { words, at } = turn;
+  const packed = words[at + ARGUMENT]!;
+  const dots = packed >> 16;
+  const digits = (packed >> 12) & 15;
+  if (digits === 0 || digits > 3 || (packed & 0xfff) > 255) return DEAD;
+  if (c === 0x5d) return dots === 3 ? LITERAL_END : DEAD;
+  if (c !== 0x2e || dots === 3) return DEAD;
+  words[at + ARGUMENT] = (dots + 1) << 16;
+  words[at + NODE] = LIT_NUMBER;
+  return LITERAL;
+}
+
+function openLiteral(turn: Turn): void {
+  turn.words[turn.at + NODE] = LIT_START;
+  turn.words[turn.at + ARGUMENT] = 0;
+}
+
+/** Domain or address literal of HELO and EHLO, at most 255 octets.  AUX: state, COUNT: octets. */
+export function domain(turn: Turn, from: number, end: number): number {
+  const { words, at, octets } = turn;
+  let state = words[at + AUX]!;
+  let i = from;
+  for (; i < end; i++) {
+    const c = octets[i]!;
+    let next = DEAD;
+    if (state === LITERAL) next = literal(turn, c);
+    else if (c < 0x80) next = STEP[state * CLASSES + CLASS[c]!]!;
+    if (state !== LITERAL && next === LITERAL) openLiteral(turn);
+    if (next === SPACE || (c === HT && (state === DOMAIN || state === LITERAL_END))) break;
+    if (next === DEAD || next === CLOSE || words[at + COUNT]! + (i - from) >= MAX_DOMAIN) return fault(turn, i, CMD_SYNTAX, RANK_ARGUMENT);
+    state = next;
+  }
+  words[at + AUX] = state;
+  words[at + COUNT]! += i - from;
+  return i === end ? end : trail(turn, i, CMD_SYNTAX);
+}
+
+/** True when the domain of HELO or EHLO may end here. */
+export function domainComplete(turn: Turn): boolean {
+  const state = turn.words[turn.at + AUX]!;
+  return state === DOMAIN || state === LITERAL_END;
+}
+
+/** Blanks, then a path with or without brackets.  AUX: state, COUNT: position of its first octet. */
+export function path(turn: Turn, from: number, end: number): number {
+  const { words, at, octets } = turn;
+  let i = from;
+  if (words[at + AUX] === AFTER_COLON) {
+    while (i < end && octets[i] === SP) i++;
+    if (i === end) return end;
+    i = openPath(turn, i);
+  }
+  const begin = i;
+  let state = words[at + AUX]!;
+  let previous = (words[at + LINE]! & LINE_DOLLAR) !== 0 ? DOLLAR : 0;
+  const sender = words[at + VERB] !== RCPT;
+  let sequence = inSequence(turn);
+  while (i < end) {
+    const c = octets[i]!;
+    if (c === OPEN_BRACE && previous === DOLLAR) return fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);
+    if (c >= 0x80 || sequence) {
+      if (not8bit(turn, c)) return fault(turn, i, CMD_8BIT, RANK_8BIT);
+      sequence = inSequence(turn);
+    }
+    const kind = CLASS[c]!;
+    if (kind === C_PIPE) {
+      addressOctets(turn, begin, i);
+      return pipe(turn, i);
+    }
+    const next = state === LITERAL ? literal(turn, c) : STEP[state * CLASSES + kind]!;
+    if (next === DEAD) return refusedOctet(turn, begin, i, state);
+    if (next >= CLOSE) return endPath(turn, begin, i, state, next, sender);
+    if (next === LITERAL && state !== LITERAL) openLiteral(turn);
+    else if (next === ROUTE_START) words[at + LINE]! |= LINE_ROUTE;
+    else if ((c === 0x25 || c === 0x21) && next <= QUOTED) words[at + LINE]! |= LINE_ROUTE_CHAR;
+    if (next <= QUOTED && words[at + ARGUMENT]! >= 0) matchPostmaster(turn, c);
+    state = next;
+    previous = c;
+    i++;
+  }
+  words[at + AUX] = state;
+  if (previous === DOLLAR) words[at + LINE]! |= LINE_DOLLAR;
+  else words[at + LINE]! &= ~LINE_DOLLAR;
+  addressOctets(turn, begin, i);
+  return end;
+}
+
+/** The first octet of a path at `i`; returns the index behind `<`, or `i`. */
+function openPath(turn: Turn, i: number): number {
+  const { words, at } = turn;
+  const bracket = turn.octets[i] === 0x3c;
+  const begin = bracket ? i + 1 : i;
+  words[at + LINE]! |= bracket ? LINE_BRACKET : LINE_NO_BRACKETS;
+  words[at + AUX] = PATH_START;
+  words[at + COUNT] = (turn.origin + begin) | 0;
+  words[at + ARGUMENT] = 0;
+  words[at + SENDER_STATE] = 0;
+  words[at + RELAY] = -1;
+  return begin;
+}
+
+/** ARGUMENT: matched octets of `postmaster`, -1 when it is another mailbox. */
+function matchPostmaster(turn: Turn, c: number): void {
+  const { words, at } = turn;
+  const matched = words[at + ARGUMENT]!;
+  words[at + ARGUMENT] = matched < POSTMASTER.length && (c & 0xdf) === POSTMASTER[matched] ? matched + 1 : -1;
+}
+
+/** An octet that the path cannot have; a tab behind a complete address without brackets may still be a trailing blank. */
+function refusedOctet(turn: Turn, begin: number, i: number, state: number): number {
+  if (turn.octets[i] === HT && STEP[state * CLASSES + C_SP] === SPACE && (turn.words[turn.at + LINE]! & LINE_BRACKET) === 0) {
+    return endPath(turn, begin, i, state, SPACE, turn.words[turn.at + VERB] !== RCPT);
+  }
+  return fault(turn, i, ADDR_SYNTAX, RANK_ADDRESS);
+}
+
+/** `>` or, without brackets, a blank at octet `i`. */
+function endPath(turn: Turn, begin: number, i: number, state: number, how: number, sender: boolean): number {
+  const { words, at } = turn;
+  const bracket = (words[at + LINE]! & LINE_BRACKET) !== 0;
+  if ((how === CLOSE) !== bracket || (state === PATH_START && !sender)) return fault(turn, i, ADDR_SYNTAX, RANK_ADDRESS);
+  if (begin < i) addressOctets(turn, begin, i);
+  closeAddress(turn, i, state);
+  if (how === CLOSE) {
+    words[at + PHASE] = PHASE_PATH_END;
+    return i + 1;
+  }
+  return pathEnd(turn, i, i + 1);
+}
+
+/** The address is complete: its last octet is the one before `i`.  COUNT becomes its length. */
+function closeAddress(turn: Turn, i: number, state: number): void {
+  const { words, at } = turn;
+  words[at + COUNT] = (turn.origin + i - words[at + COUNT]!) | 0;
+  words[at + LINE]! &= ~LINE_DOLLAR;
+  const local = state === LOCAL || state === QUOTED_END;
+  const postmaster = words[at + VERB] === RCPT && words[at + ARGUMENT] === POSTMASTER.length;
+  if (local && !postmaster) words[at + LINE]! |= LINE_UNQUALIFIED;
+}
+
+/** Behind a path: SP and parameters, blanks, or the end of the line. */
+export function pathEnd(turn: Turn, from: number, end: number): number {
+  if (from === end) return end;
+  const c = turn.octets[from]!;
+  if (c !== SP && c !== HT) return fault(turn, from, ADDR_SYNTAX, RANK_ADDRESS);
+  if (addressRefused(turn, from)) return from;
+  if (c === HT) return trail(turn, from, CMD_SYNTAX);
+  turn.words[turn.at + PHASE] = PHASE_PARAMETER;
+  return from + 1;
+}
+
+/** True when the address may end at the end of the line. */
+export function pathComplete(turn: Turn, i: number): boolean {
+  const { words, at } = turn;
+  if (words[at + PHASE] === PHASE_PATH_END) return true;
+  const state = words[at + AUX]!;
+  if ((words[at + LINE]! & LINE_BRACKET) !== 0 || state === AFTER_COLON || STEP[state * CLASSES + C_SP] !== SPACE || inSequence(turn)) return false;
+  closeAddress(turn, i, state);
+  return true;
+}
+
+/**
+ * The complete address, whose length is in COUNT, against the limits of the policy; resets and returns true where it
+ * exceeds one.  `i` is the octet behind it.
+ */
+export function addressRefused(turn: Turn, i: number): boolean {
+  const { words, at, policy, portion } = turn;
+  if (words[at + VERB] === RCPT) {
+    if (policy.relayAction === ACTION_NONE || words[at + RELAY] === policy.relayDomain.length) return false;
+    return act(turn, policy.relayAction, 0, i);
+  }
+  const length = words[at + COUNT]!;
+  if (policy.senderAction !== ACTION_NONE && length > policy.senderLimit) {
+    if (policy.senderAction === ACTION_RESET) {
+      turn.reset(ADDR_TOO_LONG, length, portion, i);
+      return true;
+    }
+    turn.event(ESMTP_POLICY_LOG, length, portion, i);
+  }
+  return policy.senderRegex !== null && act(turn, policy.senderRegex.action[words[at + SENDER_STATE]!]!, length, i);
+}
+
+/** Does what a match of the policy asks for; true after a reset. */
+function act(turn: Turn, action: number, value: number, i: number): boolean {
+  if (action === ACTION_RESET) turn.reset(ESMTP_POLICY_RESET, value, turn.portion, i);
+  else if (action === ACTION_LOG) turn.event(ESMTP_POLICY_LOG, value, turn.portion, i);
+  return action === ACTION_RESET;
+}
+
+/** Octets [from, to) of the address, for the criteria that look at its text. */
+function addressOctets(turn: Turn, from: number, to: number): void {
+  const { words, at, policy, octets } = turn;
+  const regex = policy.senderRegex;
+  if (words[at + VERB] !== RCPT) {
+    if (regex === null) return;
+    let state = words[at + SENDER_STATE]!;
+    for (let i = from; i < to; i++) state = regex.next[state * 256 + octets[i]!]!;
+    words[at + SENDER_STATE] = state;
+    return;
+  }
+  const wanted = policy.relayDomain;
+  if (wanted.length === 0) return;
+  let matched = words[at + RELAY]!;
+  for (let i = from; i < to; i++) {
+    const c = octets[i]!;
+    if (c === 0x40) matched = 0;
+    else if (matched >= 0) matched = matched < wanted.length && lower(c) === wanted[matched] ? matched + 1 : -1;
+  }
+  words[at + RELAY] = matched;
+}
+
+function lower(c: number): number {
+  return c >= 0x41 && c <= 0x5a ? c + 0x20 : c;
+}
+
+/** `|` or back quote at octet `i`, the path being legal up to it. */
+function pipe(turn: Turn, i: number): number {
+  const { words, at } = turn;
+  words[at + PHASE] = PHASE_PIPED;
+  words[at + LINE]! |= LINE_PIPED;
+  words[at + LINE]! &= ~(LINE_DOLLAR | LINE_QUOTE | LINE_ESCAPE | LINE_TAB);
+  if (words[at + AUX] === QUOTED || words[at + AUX] === QUOTED_ESCAPE) words[at + LINE]! |= LINE_QUOTE;
+  return i;
+}
+
+/** Makes octet `i` a blank.  False when the session is reset for it, or the table of edits is full. */
+function blank(turn: Turn, i: number): boolean {
+  const { words, at, policy, out } = turn;
+  if (policy.signatures && turn.octets[i] === 0x7c) {
+    turn.reset(words[at + VERB] === RCPT ? SIG_3101 : SIG_3102, 0, turn.portion, i + 1);
+    return false;
+  }
+  if (policy.specialAction === ACTION_RESET) {
+    turn.reset(ESMTP_POLICY_RESET, 0, turn.portion, i + 1);
+    return false;
+  }
+  const position = (turn.origin + i) | 0;
+  if (out.edit(position, (position + 1) | 0, SP)) return true;
+  out.again = true;
+  return false;
+}
+
+/** The rest of an address with a pipe, up to its `>`. */
+export function piped(turn: Turn, from: number, end: number): number {
+  const { words, at, octets } = turn;
+  for (let i = from; i < end; i++) {
+    const c = octets[i]!;
+    const line = words[at + LINE]!;
+    if (pipedFault(turn, i, c, line)) return i;
+    if (CLASS[c] === C_PIPE && !blank(turn, i)) return i;
+    let flags = line & ~(LINE_DOLLAR | LINE_ESCAPE);
+    if (c === DOLLAR) flags |= LINE_DOLLAR;
+    if (c === HT) flags |= LINE_TAB;
+    if ((line & LINE_ESCAPE) === 0) {
+      if (c === 0x22) flags ^= LINE_QUOTE;
+      if (c === 0x5c && (flags & LINE_QUOTE) !== 0) flags |= LINE_ESCAPE;
+    }
+    words[at + LINE] = flags;
+    if (c === 0x3e && (flags & (LINE_QUOTE | LINE_BRACKET)) === LINE_BRACKET) {
+      words[at + PHASE] = PHASE_PIPED_END;
+      return i + 1;
+    }
+  }
+  return end;
+}
+
+/** Behind the `>` of such an address: nothing but the checks that stand before the path in their order. */
+export function pipedEnd(turn: Turn, from: number, end: number): number {
+  const { words, at, octets } = turn;
+  for (let i = from; i < end; i++) {
+    const c = octets[i]!;
+    const line = words[at + LINE]!;
+    if (pipedFault(turn, i, c, line)) return i;
+    words[at + LINE] = (line & ~LINE_DOLLAR) | (c === DOLLAR ? LINE_DOLLAR : 0) | (c === HT ? LINE_TAB : 0);
+  }
+  return end;
+}
+
+function pipedFault(turn: Turn, i: number, c: number, line: number): boolean {
+  if ((c >= 0x80 || inSequence(turn)) && not8bit(turn, c)) fault(turn, i, CMD_8BIT, RANK_8BIT);
+  else if (c === OPEN_BRACE && (line & LINE_DOLLAR) !== 0) fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);
+  else if ((c < SP && c !== HT) || c === 0x7f) fault(turn, i, CMD_SYNTAX, RANK_ADDRESS);
+  else if (c !== SP && c !== HT && (line & LINE_TAB) !== 0) fault(turn, i, CMD_SYNTAX, RANK_TAB);
+  else return false;
+  return true;
+}
+
+/** Opens the path behind FROM: or TO:. */
+export function beginPath(turn: Turn): void {
+  turn.words[turn.at + PHASE] = PHASE_PATH;
+  turn.words[turn.at + AUX] = AFTER_COLON;
+  turn.words[turn.at + LINE]! &= ~LINE_DOLLAR;
+}
