@@ -2,18 +2,18 @@
 //
 // Data goes to stdout, everything else to stderr.  Exit status 0, 1 (runtime) or 2 (usage or configuration).
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { register as registerCheck } from './command/check.ts';
 import { register as registerDoctor } from './command/doctor.ts';
 import { CommandError, EXIT_OK, EXIT_USAGE } from './command/errors.ts';
-import { installationFolder } from './command/installation.ts';
+import { register as registerExec } from './command/exec.ts';
+import { version } from './command/installation.ts';
+import { register as registerReload } from './command/reload.ts';
 import { register as registerReplay } from './command/replay.ts';
 import { register as registerRun } from './command/run.ts';
 
 /** In the order of the help. */
-const REGISTER = [registerRun, registerReplay, registerCheck, registerDoctor];
+const REGISTER = [registerRun, registerReplay, registerCheck, registerExec, registerReload, registerDoctor];
 
 const EXAMPLES = `
 Examples:
@@ -21,14 +21,11 @@ Examples:
   $ postern replay mail.pcap --output inspected.pcap
   $ postern replay --config rules/3640.cfg --port e2/0=outside.pcap:outside-out.pcap --port e2/1=inside.pcap:inside-out.pcap
   $ postern run --config rules/3640.cfg --port e2/0=eth1 --port e2/1=eth2
+  $ postern exec 'show ip inspect sessions'
+  $ postern reload rules/3640.cfg
   $ postern doctor eth1 eth2
 
 Exit status: 0 done, 1 failed while running, 2 wrong command line or configuration.`;
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(join(installationFolder(), 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
-}
 
 /** The whole command line; subcommands inherit how errors and exits are reported. */
 export function createProgram(): Command {

@@ -12,3 +12,8 @@ export function installationFolder(): string {
   }
   throw new Error('the program is not inside its installation');
 }
+
+/** The version of the program, from its package.json. */
+export function version(): string {
+  return (JSON.parse(readFileSync(join(installationFolder(), 'package.json'), 'utf8')) as { version: string }).version;
+}

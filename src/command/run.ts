@@ -3,11 +3,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { matchInterfaceName } from '../config/language/interface-name.ts';
 import { formatJson, formatTable, makeReport } from '../console/report.ts';
+import type { ConsoleServer } from '../engine/console-server.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { PreparedInterfaces, VnetMode } from '../port/interface-settings.ts';
 import { type Driver, DRIVERS, prepareFor, startEngine } from './driver.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
-import { loadPolicy } from './load-policy.ts';
+import { type LoadedPolicy, loadPolicy } from './load-policy.ts';
+import { serveConsole, takeSocket } from './run-console.ts';
 
 const EXAMPLES = `
 Examples:
@@ -15,7 +17,8 @@ Examples:
   $ postern run --config rules/transparent.cfg --port e0=eth1 --port e1=eth2 --json
 
 The interfaces must have no IP address and belong to no bridge: they are the firewall's alone while it runs, and are put back
-as they were when it ends (\`postern doctor --restore\` does it after a kill).
+as they were when it ends (\`postern doctor --restore\` does it after a kill).  \`postern console\`, \`postern exec\` and
+\`postern reload\` reach it by its console socket; SIGHUP reads the configuration again.
 
 Exit status: 0 stopped by SIGINT or SIGTERM, 1 failed while running, 2 wrong command line, configuration or interface.`;
 
@@ -26,6 +29,7 @@ interface RunOptions {
   readonly vnet: VnetMode;
   readonly spin: 'auto' | number;
   readonly checksum: 'verify' | 'ignore';
+  readonly socket?: string;
   readonly json: boolean;
   readonly lenient: boolean;
 }
@@ -41,6 +45,7 @@ export function register(program: Command): void {
     .addOption(new Option('--vnet <mode>', 'partial checksums and super-frames').choices(['auto', 'on', 'off']).default('auto'))
     .option('--spin <auto|microseconds>', 'how long to look for frames before sleeping', parseSpin, 'auto')
     .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
+    .option('-s, --socket <path|none>', 'console socket (default: below /run/postern, one for each network namespace)')
     .option('--json', 'print the totals as one JSON object', false)
     .option('--lenient', 'run although lines of the configuration were rejected', false)
     .addHelpText('after', EXAMPLES)
@@ -61,11 +66,20 @@ function parseSpin(text: string): 'auto' | number {
 }
 
 async function run(options: RunOptions): Promise<number> {
-  const { policy } = loadPolicy(options.config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
-  const devices = attach(options.port, policy);
+  const loaded = loadPolicy(options.config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
+  const devices = attach(options.port, loaded.policy);
+  const server = await takeSocket(options.socket);
+  try {
+    return await runBetween(devices, loaded, server, options);
+  } finally {
+    await server?.close();
+  }
+}
+
+async function runBetween(devices: readonly (string | null)[], loaded: LoadedPolicy, server: ConsoleServer | null, options: RunOptions): Promise<number> {
   const prepared = prepareFor(options.driver, devices.filter((device) => device !== null), options.vnet);
   try {
-    return await forwardUntilSignal(policy, devices, prepared, options);
+    return await forwardUntilSignal(loaded, devices, prepared, server, options);
   } finally {
     prepared.restore();
   }
@@ -91,7 +105,8 @@ function attach(ports: readonly string[], policy: PolicySnapshot): (string | nul
 }
 
 async function forwardUntilSignal(
-  policy: PolicySnapshot, devices: readonly (string | null)[], prepared: PreparedInterfaces, options: RunOptions,
+  { configuration, policy }: LoadedPolicy, devices: readonly (string | null)[], prepared: PreparedInterfaces, server: ConsoleServer | null,
+  options: RunOptions,
 ): Promise<number> {
   const stopped = untilSignal();
   const started = performance.now();
@@ -99,8 +114,10 @@ async function forwardUntilSignal(
   const failed = new Promise<string>((resolve) => {
     engine.onFailure = resolve;
   });
+  const stopConsole = serveConsole(server, { engine, configuration, policy, file: options.config, devices }, options.lenient);
   process.stderr.write('postern: ready\n');
   const failure = await Promise.race([stopped, failed]);
+  stopConsole();
   await engine.stop();
   const seconds = (performance.now() - started) / 1000;
   const report = makeReport(engine.counters, seconds, seconds);

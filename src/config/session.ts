@@ -11,6 +11,8 @@ import type { Configuration } from './model.ts';
 interface Frame {
   readonly mode: Mode<unknown>;
   readonly target: unknown;
+  /** The line that opened it. */
+  readonly opener: string;
 }
 
 /** Why a line was not accepted. */
@@ -23,6 +25,8 @@ export class ConfigSession {
   readonly notices: string[] = [];
   private readonly global: Mode<Configuration>;
   private frames: Frame[];
+  /** The one that is being carried out. */
+  private line = '';
 
   constructor(configuration: Configuration, global: Mode<Configuration>) {
     this.configuration = configuration;
@@ -43,11 +47,17 @@ export class ConfigSession {
   /** `end` was entered; no mode is left. */
   ended = false;
 
+  /** The lines that lead from global mode to the mode that the session is in. */
+  get path(): readonly string[] {
+    return this.frames.slice(1).map((frame) => frame.opener);
+  }
+
   /** Carries one line out, or says why not.  Empty lines and comments are accepted. */
   apply(line: string): Rejection | undefined {
     const lexed = lex(line);
     if (lexed.tokens.length === 0) return undefined;
     const before = this.frames;
+    this.line = line;
     let failure: Failure | undefined;
     for (let depth = before.length - 1; depth >= 0; depth--) {
       const found = match(lexed, before[depth]!.mode.rules);
@@ -65,7 +75,7 @@ export class ConfigSession {
 
   /** Opens a mode inside the one whose command is being carried out. */
   enter<T>(mode: Mode<T>, target: T): void {
-    this.frames = [...this.frames, { mode, target }];
+    this.frames = [...this.frames, { mode, target, opener: this.line }];
   }
 
   exit(): undefined {
@@ -79,7 +89,7 @@ export class ConfigSession {
   }
 
   private globalFrame(): Frame {
-    return { mode: this.global, target: this.configuration };
+    return { mode: this.global, target: this.configuration, opener: '' };
   }
 }
 

@@ -40,6 +40,8 @@ export interface Entered {
   /** What to print at once, in whole lines. */
   readonly output: string;
   readonly action: Action;
+  /** The line was not accepted; the output says why. */
+  readonly rejected?: boolean;
 }
 
 /** `privileged`: begins behind `enable`. */
@@ -97,7 +99,7 @@ function remember(history: readonly string[], line: string): string[] {
 
 function enterConfiguration(shell: Shell, session: ConfigSession, line: string): Entered {
   const rejection = session.apply(line);
-  if (rejection !== undefined) return { shell, output: formatReason(line, rejection, promptOf(shell).length), action: { kind: 'none' } };
+  if (rejection !== undefined) return rejected(shell, formatReason(line, rejection, promptOf(shell).length));
   const output = session.notices
     .splice(0)
     .map((notice) => `${notice}\n`)
@@ -115,10 +117,13 @@ export function endConfiguration(shell: Shell): Entered {
 /** `indent`: columns of `do` before the line. */
 function enterExec(shell: Shell, line: string, indent: number, configuration: Configuration): Entered {
   const parsed = parseExec(line);
-  if ('kind' in parsed) return { shell, output: reasonOf(shell, line, parsed, indent), action: { kind: 'none' } };
-  if (!shell.privileged && !USER_COMMANDS.test(parsed.command))
-    return { shell, output: reasonOf(shell, line, invalidAt(line), indent), action: { kind: 'none' } };
+  if ('kind' in parsed) return rejected(shell, reasonOf(shell, line, parsed, indent));
+  if (!shell.privileged && !USER_COMMANDS.test(parsed.command)) return rejected(shell, reasonOf(shell, line, invalidAt(line), indent));
   return carryOut(shell, line, parsed, configuration);
+}
+
+function rejected(shell: Shell, output: string): Entered {
+  return { shell, output, action: { kind: 'none' }, rejected: true };
 }
 
 function invalidAt(line: string): Failure {

@@ -48,6 +48,8 @@ export interface BindingRow {
   readonly insideLocalPort: number;
   readonly insideGlobal: number;
   readonly insideGlobalPort: number;
+  /** Index in the policy's dynamic mappings; negative: it was cleared and ends with its sessions. */
+  readonly mapping: number;
   readonly uses: number;
   /** ms */
   readonly age: number;
@@ -65,7 +67,16 @@ export interface NeighbourRow {
   readonly age: number;
 }
 
+/** An interface as the data plane has it. */
+export interface PortGauge {
+  readonly up: boolean;
+  readonly mac: readonly [high: number, low: number];
+  readonly mtu: number;
+}
+
 export interface Gauges {
+  /** By interface index. */
+  readonly ports: readonly PortGauge[];
   readonly natHits: number;
   readonly natMisses: number;
   readonly natExpired: number;

@@ -7,9 +7,11 @@ import {
   type FirewallState, type LogState, type NeighbourRow, NO_PORT, type PortRow, type SessionRow, type SessionState, type TranslationRow, SESSION_CLOSED,
   SESSION_CLOSING, SESSION_OPEN, SESSION_OPENING,
 } from '../console/state.ts';
+import { PORT_SIZE, PORTS, SESSIONS_CURRENT } from '../telemetry/counters.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import { STATIC } from '../session/neighbours.ts';
+import { RESOLVED, STATIC } from '../session/neighbours.ts';
 import { CLOSED, CLOSING, OPENING } from '../session/record.ts';
+import type { PortRates } from './rates.ts';
 import type { Answer, BindingRow, Gauges, NeighbourRow as NeighbourAnswer, Question, SessionRow as SessionAnswer } from './control.ts';
 
 /** A data plane that answers: a worker, or one in this thread. */
@@ -27,43 +29,81 @@ export interface Surroundings {
   readonly debugging: readonly string[];
   readonly version: string;
   /** By interface index. */
-  readonly ports: readonly Pick<PortRow, 'device' | 'up' | 'mac' | 'mtu' | 'lastInput' | 'lastOutput' | 'inputBits' | 'inputFrames' | 'outputBits' | 'outputFrames'>[];
+  readonly ports: readonly (PortRates & Pick<PortRow, 'device'>)[];
+  /** The port blocks of the counters when they were last cleared. */
+  readonly portBaseline: Float64Array;
   readonly sessionPeaks: readonly [number, number, number];
   readonly creationRate: number;
   readonly maxCreationRate: number;
+  /** Seconds since a session was made, -1: never. */
+  readonly lastCreation: number;
 }
+
+/** Identifiers of sessions: the address of the record, as IOS prints that of its control block. */
+export const SESSION_ID_BASE = 0x6500_0000;
+export const SESSION_ID_STEP = 64;
 
 /** Sessions that a display shows at most. */
 const MAX_SESSIONS = 10_000;
 const ICMP = 1;
+const UDP = 17;
 
 export async function readState(source: Inquirable, around: Surroundings): Promise<FirewallState> {
   const { gauges } = (await source.ask({ kind: 'gauges' })) as { gauges: Gauges };
   const sessions = await pages<SessionAnswer>(source, 'sessions', MAX_SESSIONS);
   const bindings = await pages<BindingRow>(source, 'bindings', MAX_SESSIONS);
   const neighbours = await pages<NeighbourAnswer>(source, 'neighbours', MAX_SESSIONS);
-  const total = source.counters[9]!;
+  const total = source.counters[SESSIONS_CURRENT]!;
+  const order = around.configuration.interfaces.map(({ name }) => around.policy.interfaces.findIndex((entry) => entry.name === name));
   return {
     uptime: gauges.uptime / 1000,
-    counters: source.counters,
+    counters: displayedCounters(source.counters, around.portBaseline, order),
     sessions: sessions.map((row) => sessionRow(row, around.policy, source.hits)),
     sessionsLeftOut: Math.max(0, total - sessions.length),
     sessionPeaks: around.sessionPeaks,
-    lastSessionCreated: sessions.reduce((last, row) => (last < 0 || row.age / 1000 < last ? row.age / 1000 : last), -1),
+    lastSessionCreated: sessions.reduce((last, row) => (last < 0 || row.age / 1000 < last ? row.age / 1000 : last), around.lastCreation),
     creationRate: around.creationRate,
     maxCreationRate: around.maxCreationRate,
     accessListHits: hitsByName(around.policy, source.hits),
-    translations: [...translations(sessions, around.policy), ...bindings.map((row, i) => bindingRow(row, i, around.policy))],
+    translations: [...translations(sessions, around.policy), ...bindings.filter(isShown).map((row, i) => bindingRow(row, i, around.policy))],
     nat: {
       hits: gauges.natHits, misses: gauges.natMisses, expired: gauges.natExpired, peak: gauges.natPeak, peakAge: gauges.natPeakAge / 1000,
-      mappingReferences: around.policy.nat.mappings.map(() => 0),
+      mappingReferences: mappingReferences(bindings, around.configuration),
     },
-    neighbours: [...ownAddresses(around), ...neighbours.map((row) => neighbourRow(row, around.policy))],
-    ports: around.policy.interfaces.map((_, i) => portRow(around.ports[i], gauges, i)),
+    neighbours: neighbours.map((row) => neighbourRow(row, around.policy)),
+    ports: order.map((i) => portRow(around.ports[i], gauges, i)),
     log: around.log,
     debugging: around.debugging,
     version: around.version,
   };
+}
+
+/** The counters with the blocks of the ports in the order of the configuration, less what they were when they were cleared. */
+function displayedCounters(counters: Float64Array, baseline: Float64Array, order: readonly number[]): Float64Array {
+  const shown = counters.slice();
+  shown.fill(0, PORTS);
+  order.forEach((from, to) => {
+    for (let i = 0; from >= 0 && i < PORT_SIZE; i++) {
+      shown[PORTS + to * PORT_SIZE + i] = counters[PORTS + from * PORT_SIZE + i]! - baseline[from * PORT_SIZE + i]!;
+    }
+  });
+  return shown;
+}
+
+/** Dynamic translations with ports show as the sessions that use them. */
+function isShown(row: BindingRow): boolean {
+  return row.protocol === 0 || row.uses === 0;
+}
+
+/** Bindings by `ip nat inside source list` command; the policy leaves out those without a pool or an interface. */
+function mappingReferences(bindings: readonly BindingRow[], { dynamics, pools, interfaces }: Configuration): number[] {
+  let mapping = 0;
+  return dynamics.map((entry) => {
+    const exists = pools.some(({ name }) => name === entry.pool) || interfaces.some(({ name }) => name === entry.interface);
+    if (!exists) return 0;
+    const index = mapping++;
+    return bindings.filter((row) => row.mapping === index).length;
+  });
 }
 
 async function pages<T>(source: Inquirable, kind: 'sessions' | 'bindings' | 'neighbours', max: number): Promise<T[]> {
@@ -97,8 +137,7 @@ function sessionRow(row: SessionAnswer, policy: PolicySnapshot, hits: Float64Arr
   const isQuery = row.protocol === ICMP;
   const list = policy.accessLists[policy.interfaces[row.ingress]?.accessIn ?? -1];
   return {
-    // The address of the record, as IOS prints that of its control block.
-    id: (0x6500_0000 + row.session * 64) >>> 0,
+    id: SESSION_ID_BASE + row.session * SESSION_ID_STEP,
     initiatorAddr: row.ipv6 === null ? addrText(row.initiator) : addr6Text(row.ipv6, 0),
     // An echo shows its type at the initiator and 0 at the responder.
     initiatorPort: isQuery ? 8 : row.initiatorPort,
@@ -127,7 +166,7 @@ function translations(sessions: readonly SessionAnswer[], policy: PolicySnapshot
   for (const row of sessions) {
     if (!row.translated) continue;
     const fromInside = row.initiator !== row.initiatorGlobal || row.initiatorPort !== row.initiatorGlobalPort;
-    const timeout = policy.nat.tcpTimeout;
+    const timeout = timeoutOf(row.protocol, policy);
     rows.push({
       protocol: row.protocol,
       insideGlobal: fromInside ? row.initiatorGlobal : row.responder,
@@ -144,9 +183,15 @@ function translations(sessions: readonly SessionAnswer[], policy: PolicySnapshot
   return rows;
 }
 
+function timeoutOf(protocol: number, { nat }: PolicySnapshot): number {
+  if (protocol === 0) return nat.timeout;
+  if (protocol === ICMP) return nat.icmpTimeout;
+  return protocol === UDP ? nat.udpTimeout : nat.tcpTimeout;
+}
+
 /** A dynamic entry of addresses only; those with ports show as the sessions that use them, or alone while nobody does. */
 function bindingRow(row: BindingRow, index: number, policy: PolicySnapshot): TranslationRow {
-  const timeout = row.protocol === 0 ? policy.nat.timeout : row.protocol === 17 ? policy.nat.udpTimeout : policy.nat.tcpTimeout;
+  const timeout = timeoutOf(row.protocol, policy);
   return {
     protocol: row.protocol, insideGlobal: row.insideGlobal, insideGlobalPort: row.insideGlobalPort, insideLocal: row.insideLocal,
     insideLocalPort: row.insideLocalPort, outsideLocal: 0, outsideLocalPort: 0, outsideGlobal: 0, outsideGlobalPort: 0,
@@ -156,23 +201,16 @@ function bindingRow(row: BindingRow, index: number, policy: PolicySnapshot): Tra
 
 function neighbourRow(row: NeighbourAnswer, policy: PolicySnapshot): NeighbourRow {
   return {
-    addr: row.addr, mac: row.state >= 3 ? macText(row.mac) : '', age: row.origin === STATIC ? -1 : Math.floor(row.age / 60_000),
+    addr: row.addr, mac: row.state >= RESOLVED ? macText(row.mac) : '', age: row.origin === STATIC ? -1 : Math.floor(row.age / 60_000),
     interface: policy.interfaces[row.interface]?.name ?? '',
   };
 }
 
-/** Our own addresses have no age. */
-function ownAddresses(around: Surroundings): NeighbourRow[] {
-  return around.policy.interfaces.flatMap((entry, i) => {
-    const mac = around.ports[i]?.mac ?? '';
-    return entry.addr === 0 || mac === '' ? [] : [{ addr: entry.addr, mac, age: -1, interface: entry.name }];
-  });
-}
-
 function portRow(port: Surroundings['ports'][number] | undefined, gauges: Gauges, i: number): PortRow {
   const reassembly = gauges.reassembly[i];
+  const gauge = gauges.ports[i];
   return {
-    ...NO_PORT, ...port, reassemblies: reassembly?.current ?? 0, fragments: reassembly?.fragments ?? 0,
+    ...NO_PORT, ...port, ...(gauge === undefined ? {} : { up: gauge.up, mac: macText(gauge.mac), mtu: gauge.mtu }), reassemblies: reassembly?.current ?? 0, fragments: reassembly?.fragments ?? 0,
     totalReassemblies: reassembly?.total ?? 0, reassemblyTimeouts: reassembly?.timeouts ?? 0,
   };
 }

@@ -2,6 +2,7 @@
 
 import { DST, FREE, INSPECTED, LAST_HEARD, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, STATE_MASK, TRANSLATED } from '../session/record.ts';
 import { UNUSED } from '../session/neighbours.ts';
+import { POLICY_RELOADS } from '../telemetry/counters.ts';
 import { SESSION_ENDED } from '../telemetry/reasons.ts';
 import { dropUnresolved, sendReady } from '../path/arp.ts';
 import type { DataPlane } from '../path/data-plane.ts';
@@ -44,6 +45,7 @@ export function answer(p: DataPlane, question: Question): Answer {
       return {};
     case 'install':
       p.installPolicy(question.policy, p.now);
+      p.counters[POLICY_RELOADS]!++;
       sendReady(p);
       return {};
     default:
@@ -104,6 +106,7 @@ function bindingPage(p: DataPlane, from: number): Answer {
       insideLocalPort: bindings.localPort[b]!,
       insideGlobal: bindings.globalAddr[b]!,
       insideGlobalPort: bindings.globalPort[b]!,
+      mapping: bindings.mapping[b]!,
       uses: bindings.uses[b]!,
       age: (p.now - bindings.created[b]!) | 0,
       idle: (p.now - bindings.lastUsed[b]!) | 0,
@@ -134,6 +137,9 @@ function gauges(p: DataPlane): Gauges {
   const { nat, fragments } = p;
   const { statistics } = fragments;
   return {
+    ports: p.policy.interfaces.map((entry, i) => ({
+      up: entry.enabled && (p.ports[i]?.isUp() ?? false), mac: [p.macHigh[i]!, p.macLow[i]!], mtu: p.mtu[i]!,
+    })),
     natHits: nat.hits,
     natMisses: nat.misses,
     natExpired: nat.expired,
