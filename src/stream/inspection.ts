@@ -1,7 +1,7 @@
 // Shows octets in order to the inspector and takes its answer: edits, how far octets may leave, events, deadlines, verdict.
 //
-// New octets are shown where they arrived, in the frame; what was held, or came out of order, in the pages of the store, piece by
-// piece.  Both directions take turns here: an answer may free octets of the other direction, which are judged before the
+// New octets are shown where they arrived, in the frame; what was held, or came out of order, in the pages of the store, page by
+// page.  Both directions take turns here: an answer may free octets of the other direction, which are judged before the
 // rest of this one.  Nothing is emitted here.
 
 import { IGNORE, RESET, type Verdict } from '../inspect/inspector.ts';
@@ -92,13 +92,15 @@ function takeTurn(s: StreamState, at: number): Reason {
   return (words[at + FLAGS]! & WAITS) === 0 ? show(s, at) : OK;
 }
 
-/** The next octets that lie in one piece. */
+/**
+ * The next octets that lie in one piece.  When octets that came out of order follow those of the frame, all are shown from the
+ * store, so that a line is not judged in two parts only because it arrived in two.
+ */
 function show(s: StreamState, at: number): Reason {
   const { words, outcome, segment } = s;
   const seq = words[at + JUDGED]!;
-  const inFrame = s.freshAt === at && !before(seq, s.freshFrom) && before(seq, s.freshTo);
-  const limit = inFrame ? s.freshTo : earlier(words[at + NXT]!, (seq + s.store.run(seq)) | 0);
-  const to = !inFrame && s.freshAt === at && before(seq, s.freshFrom) ? earlier(limit, s.freshFrom) : limit;
+  const inFrame = s.freshAt === at && words[at + NXT] === s.freshTo && !before(seq, s.freshFrom);
+  const to = inFrame ? s.freshTo : earlier(words[at + NXT]!, (seq + s.store.run(seq)) | 0);
   const from = inFrame ? segment.payload + ((seq - segment.seq) | 0) : s.store.placeOf(at, seq);
   const octets = (to - seq) | 0;
   const position = positionOf(s, at, seq);

@@ -268,7 +268,9 @@ t.test('octets behind a hole: bounds and time', async (t) => {
     'drop tcp.ooo-limit': 1,
     'event tcp.ooo-limit': 1,
   });
+  const { calls } = rig.inspector;
   t.strictSame(show(d.send(0, { seq: 1, data: 'NOOP\r\n' })), ['> PA 1 1 "NOOP\\r\\n"', '> PA 7 1 "QUIT\\r\\n" made']);
+  t.equal(rig.inspector.calls, calls + 1, 'what follows now is judged in one piece');
   rig.open();
   d = new Dialogue(rig);
   for (const seq of [20, 22, 24]) d.send(0, { seq, data: 'a' });
