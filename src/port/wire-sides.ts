@@ -1,7 +1,7 @@
 // One capture taken on one wire, replayed through two interfaces: which of them a frame came in by.
 //
 //   1. the sender is outside when its MAC address is the given one, or its IP address lies within the given prefix;
-//   2. else, where exactly two MAC addresses talk: the one that sent the first SYN (or the first frame) is outside;
+//   2. else, where exactly two MAC addresses send: the one that sent the first SYN (or the first frame) is outside;
 //   3. else per conversation: who sends the SYN, or speaks first, is outside.  An ICMP error belongs to the conversation
 //      that it quotes; a fragment goes the way that its two addresses went before.
 //
@@ -82,11 +82,12 @@ function mix(h: number, value: number): number {
   return Math.imul(m ^ (m >>> 15), 0x119de1f3) ^ (m >>> 13);
 }
 
-/** Looks through a capture for the MAC addresses that talk, until a third appears. */
+/** Looks through a capture for the MAC addresses that talk, until a third appears.  Both must have sent: generated captures have one sender. */
 export class MacSurvey {
   private readonly seen: { high: number; low: number }[] = [];
   private opener: { high: number; low: number } | null = null;
   private first: { high: number; low: number } | null = null;
+  private answered = false;
   private failed = false;
 
   /** One frame; false: there is no need to go on. `madeUp`: its link header is none of a wire. */
@@ -97,20 +98,18 @@ export class MacSurvey {
     const low = ethernet.macLow(v, at + ethernet.SRC_MAC);
     this.note(high, low);
     this.first ??= { high, low };
-    const dstHigh = ethernet.macHigh(v, at);
-    const dstLow = ethernet.macLow(v, at);
-    if (!ethernet.isGroup(v, at)) this.note(dstHigh, dstLow);
+    if (this.first.high !== high || this.first.low !== low) this.answered = true;
     readTalk(v, at, at + length);
     const flags = tcpFlags(v) & (tcp.SYN | tcp.ACK | tcp.RST);
     if (flags === tcp.SYN) this.opener ??= { high, low };
-    if (flags === (tcp.SYN | tcp.ACK) && !ethernet.isGroup(v, at)) this.opener ??= { high: dstHigh, low: dstLow };
+    if (flags === (tcp.SYN | tcp.ACK)) this.opener ??= { high: ethernet.macHigh(v, at), low: ethernet.macLow(v, at) };
     return !this.failed;
   }
 
   /** The outside one of two addresses; null where there are more, fewer, or none at all. */
   outside(): OutsideRule | null {
     const chosen = this.opener ?? this.first;
-    return this.failed || this.seen.length !== 2 || chosen === null ? null : { kind: 'mac', ...chosen };
+    return this.failed || !this.answered || this.seen.length !== 2 || chosen === null ? null : { kind: 'mac', ...chosen };
   }
 
   private note(high: number, low: number): void {

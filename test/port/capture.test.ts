@@ -385,8 +385,9 @@ t.test('two MAC addresses: the one that sent the SYN is outside', (t) => {
   const wire = (...data: Uint8Array[]): string => save(pcap(data.map((d, i) => ({ sec: i, fraction: 0, data: d }))));
   t.same(surveyWire(wire(segment(2, 1, 9, 9, 0x10, back), segment(1, 2, 1, 25, 2, there))), { kind: 'mac', high: 0x200, low: 1 });
   t.same(surveyWire(wire(segment(2, 1, 25, 1, 0x12, back), segment(1, 2, 1, 25, 2, there))), { kind: 'mac', high: 0x200, low: 1 });
-  t.same(surveyWire(wire(segment(1, 2, 1, 25, 0x10, there))), { kind: 'mac', high: 0x200, low: 1 }, 'else the first to speak');
-  t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(1, 3, 1, 25, 2, '020000000003020000000001'))), null, 'three');
+  t.same(surveyWire(wire(segment(1, 2, 1, 25, 0x10, there), segment(2, 1, 25, 1, 0x10, back))), { kind: 'mac', high: 0x200, low: 1 }, 'else the first to speak');
+  t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, back), segment(1, 3, 1, 25, 2, '020000000003020000000003'))), null, 'three');
+  t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, there))), null, 'one sends both directions');
   t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, '020000000001020000000001'))), null, 'one');
   t.equal(surveyWire(save(pcap([{ sec: 1, fraction: 0, data: frame(60) }], { linkType: 101 }))), null, 'made-up headers');
   t.end();
