@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { readDatagrams, streamOctets, wrongChecksum } from './captured.ts';
+import { prepareExim } from './exim.ts';
 import { Lab, labSkipReason, type Namespace } from './namespaces.ts';
 import { deliveredBodies, emptyMailbox, preparePostfix, readLog } from './postfix.ts';
 import { type Program, probe, ROOT, start, startPeer, startPostern } from './programs.ts';
@@ -83,6 +84,12 @@ class MailLab {
     preparePostfix(this.folder);
     const postfix = start('postfix', this.inside, 'postfix', ['-c', join(this.folder, 'etc'), 'start-fg']);
     await postfix.until(() => readLog(this.folder).includes('daemon started'), 'start', 20);
+  }
+
+  async startExim(program: string): Promise<void> {
+    const [command, ...args] = prepareExim(program, this.folder);
+    const exim = start('exim', this.inside, command!, args);
+    await exim.until(() => this.inside.run('ss', ['-Hltn', 'sport', '=', ':25']).stdout !== '', 'listening', 20);
   }
 
   async startPostern(): Promise<Program> {
@@ -249,6 +256,18 @@ for (const topology of [ROUTED, TRANSPARENT]) {
     t.test(`mail to Postfix, ${topology.name}, offloads ${offloads}`, { skip }, (t) => checkMail(t, topology, offloads));
   }
 }
+
+const exim = process.env['POSTERN_EXIM'] ?? '';
+t.test('mail to Exim', { skip: skip || (exim === '' && 'POSTERN_EXIM names no Exim') }, async (t) => {
+  await withLab(ROUTED, 'on', async (lab) => {
+    await lab.startExim(exim);
+    const postern = await lab.startPostern();
+    const capture = await lab.startCapture('inside');
+    await sendOne(t, lab, makeBody(200_000, 3));
+    await sendIllegal(t, lab, capture);
+    await checkTotals(t, postern, 2, 2);
+  });
+});
 
 /** Sends one datagram of another IP protocol and says whether the other host saw it within a second. */
 async function passesProtocol(from: Namespace, to: Namespace, address: string, protocol: number): Promise<boolean> {
