@@ -4,8 +4,10 @@
 
 import { Command, CommanderError } from 'commander';
 import { register as registerCheck } from './command/check.ts';
+import { register as registerConsole } from './command/console.ts';
 import { register as registerDoctor } from './command/doctor.ts';
 import { CommandError, EXIT_OK, EXIT_USAGE } from './command/errors.ts';
+import { register as registerEvents } from './command/events.ts';
 import { register as registerExec } from './command/exec.ts';
 import { version } from './command/installation.ts';
 import { register as registerReload } from './command/reload.ts';
@@ -13,7 +15,7 @@ import { register as registerReplay } from './command/replay.ts';
 import { register as registerRun } from './command/run.ts';
 
 /** In the order of the help. */
-const REGISTER = [registerRun, registerReplay, registerCheck, registerExec, registerReload, registerDoctor];
+const REGISTER = [registerRun, registerReplay, registerCheck, registerConsole, registerExec, registerReload, registerEvents, registerDoctor];
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +24,9 @@ Examples:
   $ postern replay --config rules/3640.cfg --port e2/0=outside.pcap:outside-out.pcap --port e2/1=inside.pcap:inside-out.pcap
   $ postern run --config rules/3640.cfg --port e2/0=eth1 --port e2/1=eth2
   $ postern exec 'show ip inspect sessions'
+  $ postern console
   $ postern reload rules/3640.cfg
+  $ postern events events.bin --json
   $ postern doctor eth1 eth2
 
 Exit status: 0 done, 1 failed while running, 2 wrong command line or configuration.`;

@@ -4,7 +4,7 @@
 // goes to stdout; a rejected line is shown on stderr with the marker of IOS, and those after it are still entered.
 
 import type { Command } from 'commander';
-import type { ConsoleClient } from '../console/client.ts';
+import type { Ask, ConsoleClient } from '../console/client.ts';
 import { type ConnectionOptions, connectConsole, fromTerminal, orCommandError, SOCKET_OPTION, toTerminal } from './console-connection.ts';
 import { EXIT_OK, EXIT_USAGE } from './errors.ts';
 
@@ -38,14 +38,20 @@ async function exec(commands: readonly string[], options: ConnectionOptions): Pr
   }
 }
 
+const CTRL_Z = '\x1a';
+
+function asked(line: string): Ask {
+  if (line === CTRL_Z) return { end: {} };
+  return line.endsWith('?') ? { help: line.slice(0, -1) } : { enter: line };
+}
+
 /** Enters the lines until one leaves the session.  Returns the exit status. */
 export async function enterAll(client: ConsoleClient, lines: Iterable<string> | AsyncIterable<string>): Promise<number> {
   let status = EXIT_OK;
   for await (const typed of lines) {
     const line = fromTerminal(typed);
     const { prompt } = client;
-    const help = line.endsWith('?');
-    const reply = await client.ask(help ? { help: line.slice(0, -1) } : { enter: line });
+    const reply = await client.ask(asked(line));
     if (reply.rejected) {
       status = EXIT_USAGE;
       process.stderr.write(toTerminal(`${prompt}${line}\n${reply.output}`));

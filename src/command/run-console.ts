@@ -19,6 +19,7 @@ export async function takeSocket(path: string = defaultSocketPath()): Promise<Co
 /** Answers the console from now on; returns how to stop. */
 export function serveConsole(server: ConsoleServer | null, options: Omit<ControlPlaneOptions, 'version'>, lenient: boolean): () => void {
   const plane = new ControlPlane({ ...options, version: version() });
+  plane.start();
   const onHangUp = (): void => void reload(plane, lenient);
   process.on('SIGHUP', onHangUp);
   server?.serve(plane);

@@ -25,6 +25,7 @@ export class ConsoleClient {
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
   private ended: Error | null = null;
+  private left = false;
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -49,6 +50,11 @@ export class ConsoleClient {
     });
   }
 
+  /** Throws NoFirewall when the connection broke or the firewall ended it without being asked to. */
+  assertAlive(): void {
+    if (this.ended !== null && !this.left) throw this.ended;
+  }
+
   close(): void {
     this.socket.end();
     this.socket.destroySoon();
@@ -71,6 +77,7 @@ export class ConsoleClient {
     if (reply.more) return;
     this.waiting.delete(reply.id);
     this.prompt = reply.prompt;
+    this.left ||= reply.left;
     waiting.resolve({ ...reply, output: waiting.output });
   }
 

@@ -62,7 +62,7 @@ export class ControlPlane implements Firewall {
   private readonly devices: readonly (string | null)[];
   private readonly version: string;
   private readonly portBaseline = new Float64Array(MAX_PORTS * PORT_SIZE);
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(options: ControlPlaneOptions) {
     this.engine = options.engine;
@@ -73,6 +73,10 @@ export class ControlPlane implements Firewall {
     this.version = options.version;
     this.log = options.log ?? NO_LOG;
     this.rates = new Rates(options.engine.counters);
+  }
+
+  /** Samples the rates from now on. */
+  start(): void {
     this.timer = setInterval(() => this.rates.sample(), SAMPLE_EVERY).unref();
   }
 

@@ -1,0 +1,50 @@
+// A firewall with a console and without privileges: the real path on loopback ports, its control plane, and the socket.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfiguration } from '../../src/config/parse.ts';
+import { ConsoleServer } from '../../src/engine/console-server.ts';
+import { ControlPlane } from '../../src/engine/control-plane.ts';
+import type { Answer, Question } from '../../src/engine/control.ts';
+import { answer } from '../../src/engine/inquiry.ts';
+import { Box } from '../path/box.ts';
+
+export interface TestFirewall {
+  readonly box: Box;
+  readonly plane: ControlPlane;
+  readonly server: ConsoleServer;
+  readonly folder: string;
+  readonly socket: string;
+  readonly file: string;
+  close(): Promise<void>;
+}
+
+/** `text` is the configuration; `file` where `write memory` goes. */
+export async function startFirewall(text: string): Promise<TestFirewall> {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-console-'));
+  const box = new Box(text);
+  const file = join(folder, 'startup.cfg');
+  const plane = new ControlPlane({
+    engine: inquire(box), configuration: parseConfiguration(text).configuration, policy: box.policy, file,
+    devices: box.policy.interfaces.map(({ name }) => `loop-${name}`), version: '1.2.3',
+  });
+  const socket = join(folder, 'console.sock');
+  const server = await ConsoleServer.listen(socket);
+  server.serve(plane);
+  const close = async (): Promise<void> => {
+    plane.close();
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { box, plane, server, folder, socket, file, close };
+}
+
+/** Questions and answers cross as they do between threads: by structured clone. */
+function inquire({ engine: { plane } }: Box) {
+  return {
+    counters: plane.counters,
+    hits: plane.hits,
+    ask: async (question: Question): Promise<Answer> => structuredClone(answer(plane, structuredClone(question))),
+  };
+}
