@@ -19,7 +19,7 @@ export function* dialogue(n: number, size: number, recipients: number, isIllegal
   yield client(`EHLO host-${n}.example.org\r\n`);
   yield server(KEYWORDS.map((keyword, i) => `250${i === KEYWORDS.length - 1 ? ' ' : '-'}${keyword}\r\n`).join(''));
   if (isIllegal) {
-    yield client(ILLEGAL[(n / 10) % ILLEGAL.length | 0]!);
+    yield client(ILLEGAL[((n / 10) % ILLEGAL.length) | 0]!);
     yield server('500 5.5.1 Command unrecognized\r\n');
   }
   yield client(`MAIL FROM:<author${n}@example.org> SIZE=${size}\r\n`);

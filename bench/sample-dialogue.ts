@@ -45,7 +45,17 @@ export function writeSample(folder: string): void {
     const ack = (bits & ACK) === 0 ? 0 : isClient ? next.s : next.c;
     const [src, dst] = isClient ? [CLIENT_PORT, SMTP] : [SMTP, CLIENT_PORT];
     builder.nextPacket();
-    const length = builder.tcp(isClient ? 'outside' : 'inside', isClient, CLIENT, src, dst, next[from], ack, bits, Buffer.from(text, 'latin1'));
+    const length = builder.tcp(
+      isClient ? 'outside' : 'inside',
+      isClient,
+      CLIENT,
+      src,
+      dst,
+      next[from],
+      ack,
+      bits,
+      Buffer.from(text, 'latin1'),
+    );
     (isClient ? outside : inside).addFrom(FIRST_SECOND + Math.floor(time / 1e9), time % 1e9, builder.octets.subarray(0, length), length);
     next[from] += text.length + ((bits & (SYN | FIN)) === 0 ? 0 : 1);
     time += PACKET_TIME;

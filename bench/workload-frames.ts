@@ -42,7 +42,15 @@ export class FrameBuilder {
    * stands at 0 of `octets`.
    */
   tcp(
-    place: Place, inbound: boolean, host: number, srcPort: number, dstPort: number, seq: number, ack: number, bits: number, payload: Uint8Array,
+    place: Place,
+    inbound: boolean,
+    host: number,
+    srcPort: number,
+    dstPort: number,
+    seq: number,
+    ack: number,
+    bits: number,
+    payload: Uint8Array,
   ): number {
     const options = (bits & tcp.SYN) !== 0 ? 4 : 0;
     const l4 = ethernet.HEADER_LENGTH + ipv4.MIN_HEADER_LENGTH;

@@ -22,7 +22,11 @@ export type WorkloadName = (typeof WORKLOADS)[number];
 
 /** Packets at scale 1. */
 const PACKETS: Readonly<Record<WorkloadName, number>> = {
-  'smtp-mail': 300_000, 'smtp-chat': 300_000, 'tcp-bulk': 300_000, 'udp64': 1_000_000, 'syn-flood': 500_000,
+  'smtp-mail': 300_000,
+  'smtp-chat': 300_000,
+  'tcp-bulk': 300_000,
+  udp64: 1_000_000,
+  'syn-flood': 500_000,
 };
 /** Time between two packets, µs, and the time of the first. */
 const PACKET_TIME = 10;
@@ -49,7 +53,11 @@ export interface WorkloadOptions {
 }
 
 /** Makes the workload, frame by frame. */
-export function makeWorkload(name: WorkloadName, sink: FrameSink, { scale = 1, seed = 1, onWire = false }: WorkloadOptions = {}): WorkloadTotals {
+export function makeWorkload(
+  name: WorkloadName,
+  sink: FrameSink,
+  { scale = 1, seed = 1, onWire = false }: WorkloadOptions = {},
+): WorkloadTotals {
   const line = new Line(sink, onWire);
   const random = seededRandom(seed * 31 + WORKLOADS.indexOf(name));
   const packets = Math.round(PACKETS[name] * scale);
@@ -67,7 +75,11 @@ export function writeWorkload(name: WorkloadName, folder: string, options: Workl
   const open = (file: string): CaptureWriter => new CaptureWriter(join(folder, file), privateMemory(), 0);
   const writers = [open('outside.pcap'), open('inside.pcap'), open('combined.pcap')] as const;
   const [outside, inside, combined] = writers;
-  const totals = makeWorkload(name, { frame: (inbound, sec, nsec, octets) => (inbound ? outside : inside).addFrom(sec, nsec, octets, octets.length) }, options);
+  const totals = makeWorkload(
+    name,
+    { frame: (inbound, sec, nsec, octets) => (inbound ? outside : inside).addFrom(sec, nsec, octets, octets.length) },
+    options,
+  );
   makeWorkload(name, { frame: (_, sec, nsec, octets) => combined.addFrom(sec, nsec, octets, octets.length) }, { ...options, onWire: true });
   for (const writer of writers) {
     writer.close();
@@ -191,7 +203,7 @@ class Conversation {
   }
 
   private send(fromOpener: boolean, bits: number, data: Uint8Array): void {
-    const [own, other] = fromOpener ? [0, 1] as const : [1, 0] as const;
+    const [own, other] = fromOpener ? ([0, 1] as const) : ([1, 0] as const);
     const fromHost = fromOpener !== this.openedInside;
     const [srcPort, dstPort] = fromHost ? [this.hostPort, this.serverPort] : [this.serverPort, this.hostPort];
     const ack = (bits & ACK) !== 0 ? this.next[other] : 0;
@@ -244,7 +256,10 @@ function bulk(line: Line, random: () => number, packets: number): void {
     if (n === DOWNLOADS) return null;
     const session = new Conversation(line, outsideHost(n), n % 2 === 0 ? 80 : 443, 20_000 + n, true, random);
     n++;
-    return session.run([{ fromOpener: true, data: request }, { fromOpener: false, data: file }]);
+    return session.run([
+      { fromOpener: true, data: request },
+      { fromOpener: false, data: file },
+    ]);
   }, DOWNLOADS);
 }
 

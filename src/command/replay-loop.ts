@@ -24,7 +24,10 @@ export interface ReplayCompany {
 
 /** Runs the sources to their end, or to where they fail, and closes the ports.  `batch` is 1 to BATCH frames. */
 export function runCaptures(
-  engine: ReplayEngine, sources: readonly CaptureSource[], batch: number, { onProgress = () => {}, onBatch = null }: ReplayCompany = {},
+  engine: ReplayEngine,
+  sources: readonly CaptureSource[],
+  batch: number,
+  { onProgress = () => {}, onBatch = null }: ReplayCompany = {},
 ): ReplayTimes {
   const { frames } = engine.plane;
   const merge = new CaptureMerge(sources, batch);

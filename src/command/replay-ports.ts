@@ -90,18 +90,24 @@ function transparentPair(policy: PolicySnapshot): number[] {
   const groups = new Set(enabled.map((i) => policy.interfaces[i]!.bridgeGroup));
   const [group] = groups;
   if (enabled.length === 2 && groups.size === 1 && group !== 0) return enabled;
-  throw new CommandError('one capture alone needs a configuration of two interfaces in one bridge group; give a routed one a capture for each interface with --port NAME=IN[:OUT]');
+  throw new CommandError(
+    'one capture alone needs a configuration of two interfaces in one bridge group; give a routed one a capture for each interface with --port NAME=IN[:OUT]',
+  );
 }
 
 export function outsideOption(text: string | undefined): OutsideRule | null {
   if (text === undefined) return null;
   const rule = parseOutside(text);
-  if (rule === null) throw new CommandError(`--outside ${text}: a MAC address or a prefix is wanted, for instance 02:00:00:00:01:01 or 10.0.0.0/8`);
+  if (rule === null)
+    throw new CommandError(`--outside ${text}: a MAC address or a prefix is wanted, for instance 02:00:00:00:01:01 or 10.0.0.0/8`);
   return rule;
 }
 
 /** Replaces each capture by what of it passes the filter; `remove` deletes the spooled files. */
-export async function filtered<T extends Capture>(captures: readonly T[], expression: string): Promise<{ captures: T[]; damaged: string[]; remove: () => void }> {
+export async function filtered<T extends Capture>(
+  captures: readonly T[],
+  expression: string,
+): Promise<{ captures: T[]; damaged: string[]; remove: () => void }> {
   const done: FilteredCapture[] = [];
   const remove = (): void => done.forEach((one) => one.remove());
   try {
@@ -113,7 +119,9 @@ export async function filtered<T extends Capture>(captures: readonly T[], expres
     if (error instanceof MissingPcapError) throw new CommandError(`--filter: ${message}`);
     throw new CommandError(`${captures[done.length]!.name}: ${message}`);
   }
-  const damaged = captures.flatMap(({ name }, i) => (done[i]!.damaged ? [`${name}: libpcap could not read on after frame ${done[i]!.frames} of those that pass the filter`] : []));
+  const damaged = captures.flatMap(({ name }, i) =>
+    done[i]!.damaged ? [`${name}: libpcap could not read on after frame ${done[i]!.frames} of those that pass the filter`] : [],
+  );
   return { captures: captures.map((capture, i) => ({ ...capture, input: done[i]!.path })), damaged, remove };
 }
 

@@ -9,16 +9,27 @@ import { type ReasonEntry, REASONS } from '../telemetry/reasons.ts';
 
 export interface Report {
   readonly frames: {
-    readonly received: number; readonly transmitted: number; readonly dropped: number;
-    readonly held: number; readonly consumed: number; readonly generated: number;
+    readonly received: number;
+    readonly transmitted: number;
+    readonly dropped: number;
+    readonly held: number;
+    readonly consumed: number;
+    readonly generated: number;
   };
   /** By dotted name; reasons that did not occur are left out. */
   readonly drops: Readonly<Record<string, number>>;
   readonly sessions: {
-    readonly opened: number; readonly closed: number; readonly current: number; readonly halfOpen: number; readonly refused: number;
+    readonly opened: number;
+    readonly closed: number;
+    readonly current: number;
+    readonly halfOpen: number;
+    readonly refused: number;
   };
   readonly inspect: {
-    readonly commands: number; readonly maskedCommands: number; readonly maskedReplies: number; readonly resets: number;
+    readonly commands: number;
+    readonly maskedCommands: number;
+    readonly maskedReplies: number;
+    readonly resets: number;
     /** Events of inspectors and of the normaliser that dropped nothing, by dotted name; those that did not occur are left out. */
     readonly alerts: Readonly<Record<string, number>>;
   };
@@ -72,16 +83,25 @@ export function formatTable(report: Report): string {
   const { frames, sessions, inspect } = report;
   const sections = [
     section('Frames', [
-      ['received', frames.received], ['generated', frames.generated], ['transmitted', frames.transmitted], ['dropped', frames.dropped],
-      ['held', frames.held], ['consumed', frames.consumed],
+      ['received', frames.received],
+      ['generated', frames.generated],
+      ['transmitted', frames.transmitted],
+      ['dropped', frames.dropped],
+      ['held', frames.held],
+      ['consumed', frames.consumed],
     ]),
     section('Drops', Object.entries(report.drops)),
     section('Sessions', [
-      ['opened', sessions.opened], ['closed', sessions.closed], ['current', sessions.current], ['half-open', sessions.halfOpen],
+      ['opened', sessions.opened],
+      ['closed', sessions.closed],
+      ['current', sessions.current],
+      ['half-open', sessions.halfOpen],
       ['refused', sessions.refused],
     ]),
     section('Inspection', [
-      ['SMTP commands', inspect.commands], ['commands masked', inspect.maskedCommands], ['replies masked', inspect.maskedReplies],
+      ['SMTP commands', inspect.commands],
+      ['commands masked', inspect.maskedCommands],
+      ['replies masked', inspect.maskedReplies],
       ['resets', inspect.resets],
     ]),
     section('Alerts', Object.entries(inspect.alerts)),

@@ -8,7 +8,17 @@ import { closeSync, openSync } from 'node:fs';
 import type { Region } from '../frame/region.ts';
 import { TRUNCATED } from '../frame/frames.ts';
 import { HEADER_LENGTH } from '../wire/ethernet.ts';
-import { CaptureFormatError, DAMAGED, END, FileWindow, MAX_RECORD, PINNED, READ_AREA, RECORD, type RecordReader } from './capture-format.ts';
+import {
+  CaptureFormatError,
+  DAMAGED,
+  END,
+  FileWindow,
+  MAX_RECORD,
+  PINNED,
+  READ_AREA,
+  RECORD,
+  type RecordReader,
+} from './capture-format.ts';
 import { CaptureWriter, WRITE_AREA } from './capture-writer.ts';
 import { ETHERNET, isSupported, linkHeaderLength, makeEthernet, unsupported } from './link-types.ts';
 import { isPcap, PcapFile } from './pcap-file.ts';

@@ -237,7 +237,8 @@ export class FaultPort implements Port {
   }
 
   transmit(columns: ReceiveColumns, frames: Int32Array, count: number, result: Int32Array): void {
-    for (let done = 0; done < count; done += MAX_ROWS / 2) this.transmitSome(columns, frames, done, Math.min(count, done + MAX_ROWS / 2), result);
+    for (let done = 0; done < count; done += MAX_ROWS / 2)
+      this.transmitSome(columns, frames, done, Math.min(count, done + MAX_ROWS / 2), result);
   }
 
   release(): void {

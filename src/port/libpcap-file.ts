@@ -31,12 +31,23 @@ interface PcapSession {
   close(): void;
 }
 interface PcapPackage {
-  readonly PcapSession: new (isLive: boolean, path: string, filter: string, bufferSize: number, snapLength: number, outFile: null) => PcapSession;
+  readonly PcapSession: new (
+    isLive: boolean,
+    path: string,
+    filter: string,
+    bufferSize: number,
+    snapLength: number,
+    outFile: null,
+  ) => PcapSession;
 }
 
 /** Link types (DLT_ numbers) by the package's names; others it calls `Unknown linktype N`. */
 const LINK_TYPES: Readonly<Record<string, number>> = {
-  LINKTYPE_NULL: 0, LINKTYPE_ETHERNET: 1, LINKTYPE_IEEE802_11_RADIO: 127, LINKTYPE_RAW: 101, LINKTYPE_LINUX_SLL: 113,
+  LINKTYPE_NULL: 0,
+  LINKTYPE_ETHERNET: 1,
+  LINKTYPE_IEEE802_11_RADIO: 127,
+  LINKTYPE_RAW: 101,
+  LINKTYPE_LINUX_SLL: 113,
 };
 
 export interface FilteredCapture {

@@ -37,7 +37,10 @@ export class LoopbackPort implements Port {
   private waiting: PushedFrame[] = [];
 
   constructor(
-    name: string, region: Region, start: number, octets: number,
+    name: string,
+    region: Region,
+    start: number,
+    octets: number,
     { mtu = 1500, offload = false, mac = null }: Partial<Pick<PortDescription, 'mtu' | 'offload' | 'mac'>> = {},
   ) {
     this.description = { name, device: 'loopback', mtu, offload, mac };

@@ -148,7 +148,12 @@ export class PcapngFile implements RecordReader {
     const { view } = this.window;
     const header = type === SIMPLE_PACKET ? 12 : 28;
     if (end < at + header) return this.damaged('a packet block that is too short');
-    const index = type === SIMPLE_PACKET ? 0 : type === ENHANCED_PACKET ? view.getUint32(at + 8, this.littleEndian) : view.getUint16(at + 8, this.littleEndian);
+    const index =
+      type === SIMPLE_PACKET
+        ? 0
+        : type === ENHANCED_PACKET
+          ? view.getUint32(at + 8, this.littleEndian)
+          : view.getUint16(at + 8, this.littleEndian);
     const from = this.interfaces[index];
     if (from === undefined) return this.damaged(`a packet of interface ${index}, which is not described`);
     this.linkType = from.linkType;
@@ -212,7 +217,11 @@ export class PcapngFile implements RecordReader {
 
 function isKnown(type: number): boolean {
   return (
-    type === ENHANCED_PACKET || type === SIMPLE_PACKET || type === OBSOLETE_PACKET || type === INTERFACE_DESCRIPTION || type === SECTION_HEADER
+    type === ENHANCED_PACKET ||
+    type === SIMPLE_PACKET ||
+    type === OBSOLETE_PACKET ||
+    type === INTERFACE_DESCRIPTION ||
+    type === SECTION_HEADER
   );
 }
 

@@ -8,7 +8,15 @@ import type { InspectEntry, PolicySnapshot } from '../../src/policy/snapshot.ts'
 import { type CollectedFrame, LoopbackPort } from '../../src/port/loopback.ts';
 import * as counters from '../../src/telemetry/counters.ts';
 import {
-  E_KIND, E_REASON, EVENT_ACCESS_LOG, EVENT_DEBUG, EVENT_DROP, EVENT_PORT_STATE, EVENT_SESSION_START, EVENT_SESSION_STOP, EVENT_TRACE,
+  E_KIND,
+  E_REASON,
+  EVENT_ACCESS_LOG,
+  EVENT_DEBUG,
+  EVENT_DROP,
+  EVENT_PORT_STATE,
+  EVENT_SESSION_START,
+  EVENT_SESSION_STOP,
+  EVENT_TRACE,
 } from '../../src/telemetry/event-ring.ts';
 import { OK, REASON_COUNT, REASONS } from '../../src/telemetry/reasons.ts';
 import type { CaseConfig, Mode } from './format.ts';
@@ -68,7 +76,8 @@ function smtpOptions(mode: Mode, config: CaseConfig): SmtpOptions {
     maxChunk: config.maxChunk ?? 2_147_483_647,
     maxReceived: config.maxReceived ?? 100,
     recipients: { above: config.maxRcpt ?? 100, action: ACTION_RESET },
-    invalidRecipients: config.maxInvalidRcpt === undefined ? base.invalidRecipients : { above: config.maxInvalidRcpt, action: ACTION_RESET },
+    invalidRecipients:
+      config.maxInvalidRcpt === undefined ? base.invalidRecipients : { above: config.maxInvalidRcpt, action: ACTION_RESET },
   };
 }
 
@@ -89,7 +98,13 @@ export function casePolicy(mode: Mode, topology: Topology, config: CaseConfig): 
     interfaces: policy.interfaces.map((port) => ({
       ...port,
       adjustMss: config.mssClamp ?? 0,
-      reassembly: { enabled: true, maxReassemblies: 200, maxFragments: config.fragMax ?? 24, timeout: config.fragTimeoutMs ?? 5000, dropFragments: false },
+      reassembly: {
+        enabled: true,
+        maxReassemblies: 200,
+        maxFragments: config.fragMax ?? 24,
+        timeout: config.fragTimeoutMs ?? 5000,
+        dropFragments: false,
+      },
     })),
     rules: policy.rules.map((rule) => ({ ...rule, entries: rule.entries.map(entry) })),
     timers: { ...policy.timers, synWait: config.synTimeoutMs ?? 30_000, tcpIdle: config.idleTimeoutMs ?? 3_600_000 },
@@ -178,7 +193,9 @@ export class CaseEngine {
 
   /** Names of events, and of reasons for which frames were dropped without an event. */
   get log(): string[] {
-    const dropped = REASONS.map(({ name }) => name).filter((name, i) => this.counter(counters.DROPS + i) > 0 && !this.events.includes(name));
+    const dropped = REASONS.map(({ name }) => name).filter(
+      (name, i) => this.counter(counters.DROPS + i) > 0 && !this.events.includes(name),
+    );
     return [...this.events, ...dropped];
   }
 

@@ -12,13 +12,24 @@ import { runCase } from './run-case.ts';
 import { buildRecipe, parseLayers } from './scapy.ts';
 
 const TCP: TcpFields = {
-  srcPort: 40_000, dstPort: 25, seq: 1, ack: 2, flags: 0x18, window: 65_535, urgent: 0, options: new Uint8Array(), payload: Buffer.from('NOOP\r\n'),
+  srcPort: 40_000,
+  dstPort: 25,
+  seq: 1,
+  ack: 2,
+  flags: 0x18,
+  window: 65_535,
+  urgent: 0,
+  options: new Uint8Array(),
+  payload: Buffer.from('NOOP\r\n'),
 };
 const AROUND = { link: new Uint8Array(12), src: Uint8Array.of(198, 51, 100, 7), dst: Uint8Array.of(192, 0, 2, 25), tcp: TCP };
 const build = (recipe: string): Buffer => Buffer.from(buildRecipe(recipe, AROUND));
 
 t.test('recipes', (t) => {
-  t.same(parseLayers("IPv6()/(IPv6ExtHdrDestOpt()*3)/TCP(sport=25,flags='S')").map(({ name }) => name), ['IPv6', ...Array<string>(3).fill('IPv6ExtHdrDestOpt'), 'TCP']);
+  t.same(
+    parseLayers("IPv6()/(IPv6ExtHdrDestOpt()*3)/TCP(sport=25,flags='S')").map(({ name }) => name),
+    ['IPv6', ...Array<string>(3).fill('IPv6ExtHdrDestOpt'), 'TCP'],
+  );
   t.equal(build('IP(chksum=0x1234)/TCP()/...').readUInt16BE(14 + 10), 0x1234);
   t.equal(build('IP(len=frame+40)').readUInt16BE(14 + 2), 46 + 40);
   const routed = build("IP(options=IPOption_LSRR(routers=['203.0.113.9']))");
@@ -30,7 +41,10 @@ t.test('recipes', (t) => {
   t.equal(build('Ether()/Dot1Q()/Dot1Q()/Dot1Q()/IP()/TCP()').subarray(12, 26).toString('hex'), '8100000181000002810000030800');
   const chain = build('IPv6()/(IPv6ExtHdrDestOpt()*9)/TCP()');
   t.equal(chain.readUInt16BE(12), 0x86dd);
-  t.same([...Array(10).keys()].map((i) => chain[i === 0 ? 20 : 54 + (i - 1) * 8]), [...Array<number>(9).fill(60), 6]);
+  t.same(
+    [...Array(10).keys()].map((i) => chain[i === 0 ? 20 : 54 + (i - 1) * 8]),
+    [...Array<number>(9).fill(60), 6],
+  );
   t.equal(build('IPv6()/IPv6ExtHdrRouting(type=0)/TCP()')[54 + 2], 0);
   t.throws(() => build('GRE()/IP()'), /recipe not understood/);
   t.end();
@@ -38,7 +52,11 @@ t.test('recipes', (t) => {
 
 t.test('a receiver', (t) => {
   const receiver = new Receiver(0xffff_fff0 | 0);
-  const segment = (position: number, text: string) => ({ ...segmentOf({ src: AROUND.src, dst: AROUND.dst, protocol: 6, payload: new Uint8Array(20), fragment: null }), seq: (0xffff_fff1 + position) | 0, payload: Buffer.from(text) });
+  const segment = (position: number, text: string) => ({
+    ...segmentOf({ src: AROUND.src, dst: AROUND.dst, protocol: 6, payload: new Uint8Array(20), fragment: null }),
+    seq: (0xffff_fff1 + position) | 0,
+    payload: Buffer.from(text),
+  });
   receiver.accept(segment(4, 'QUIT'));
   t.equal(receiver.stream.length, 0);
   receiver.accept(segment(0, 'NOOP'));
@@ -49,11 +67,22 @@ t.test('a receiver', (t) => {
   t.end();
 });
 
-const HELLO = [{ from: 's', data: '220 mx\r\n' }, { from: 'c', data: 'HELO c.example\r\n' }, { from: 's', data: '250 mx\r\n' }] as const;
+const HELLO = [
+  { from: 's', data: '220 mx\r\n' },
+  { from: 'c', data: 'HELO c.example\r\n' },
+  { from: 's', data: '250 mx\r\n' },
+] as const;
 
 function streamCase(text: string, toServer: string, expect: Partial<Case['expect']>): Case {
   const base = { toServer: `HELO c.example\r\n${toServer}`, toClient: '220 mx\r\n250 mx\r\n', verdict: 'pass', log: [] } as const;
-  return { id: 'own', title: '', mode: 'smtp', kind: 'stream', server: [...HELLO, { from: 'c', data: text }], expect: { ...base, ...expect } };
+  return {
+    id: 'own',
+    title: '',
+    mode: 'smtp',
+    kind: 'stream',
+    server: [...HELLO, { from: 'c', data: text }],
+    expect: { ...base, ...expect },
+  };
 }
 
 t.test('what differs from the expectation is said', (t) => {
@@ -62,9 +91,16 @@ t.test('what differs from the expectation is said', (t) => {
   t.same(runCase(streamCase('EXPN\r\n', 'xxxx\r\n', masked), 'smtp'), []);
   t.match(runCase(streamCase('EXPN\r\n', 'EXPN\r\n', masked), 'smtp'), [/^toServer: expected .*EXPN.* got .*xxxx/]);
   t.match(runCase(streamCase('EXPN\r\n', 'xxxx\r\n', { ...masked, verdict: 'pass' }), 'smtp'), [/^verdict: expected "pass", got "mask"/]);
-  t.match(runCase(streamCase('EXPN\r\n', 'xxxx\r\n', { ...masked, log: ['cmd.illegal', 'cmd.illegal'] }), 'smtp'), [/^log: missing cmd\.illegal/]);
+  t.match(runCase(streamCase('EXPN\r\n', 'xxxx\r\n', { ...masked, log: ['cmd.illegal', 'cmd.illegal'] }), 'smtp'), [
+    /^log: missing cmd\.illegal/,
+  ]);
   t.match(runCase(streamCase('EXPN\r\n', 'xxxx\r\n', { ...masked, log: [] }), 'smtp'), [/^log: not expected cmd\.illegal/]);
-  const packets: Case = { ...streamCase('', '', {}), kind: 'packets', packets: [{ dir: 'c2s', flags: 'S', seq: 0 }], expect: { toServer: '', toClient: '', verdict: 'pass', log: [], perPacket: ['drop'] } };
+  const packets: Case = {
+    ...streamCase('', '', {}),
+    kind: 'packets',
+    packets: [{ dir: 'c2s', flags: 'S', seq: 0 }],
+    expect: { toServer: '', toClient: '', verdict: 'pass', log: [], perPacket: ['drop'] },
+  };
   t.same(runCase(packets, 'smtp'), ['fate of packet 1: expected "drop", got "fwd"']);
   t.end();
 });

@@ -20,7 +20,8 @@ export interface Observed {
 }
 
 /** Names that a case's log may hold; others (frames of a session that was reset, say) are no part of it. */
-const LOG_PREFIXES = /^(cmd|addr|param|rcpt|sync|pipeline|data|sig|header|mime|bdat|auth|starttls|tls|ehlo|banner|reply|tcp|ip|ip6|vlan|flood|time)\./;
+const LOG_PREFIXES =
+  /^(cmd|addr|param|rcpt|sync|pipeline|data|sig|header|mime|bdat|auth|starttls|tls|ehlo|banner|reply|tcp|ip|ip6|vlan|flood|time)\./;
 const INFORMATION = new Set(REASONS.filter(({ level }) => level === 'info').map(({ name }) => name));
 
 /** One line for each difference; none: the case has passed. */
@@ -84,5 +85,7 @@ function compareEmits(expected: readonly Emit[] | undefined, seen: readonly Emit
 }
 
 function compareReset(expected: number, seen: readonly number[]): string[] {
-  return seen.length > 0 && seen.every((time) => time === expected) ? [] : [`reset: expected at ${expected} ms, got ${seen.join(', ') || 'none'}`];
+  return seen.length > 0 && seen.every((time) => time === expected)
+    ? []
+    : [`reset: expected at ${expected} ms, got ${seen.join(', ') || 'none'}`];
 }

@@ -4,7 +4,21 @@
 import type { CollectedFrame } from '../../src/port/loopback.ts';
 import { type CaseEngine, INSIDE, OUTSIDE, type Step } from './case-engine.ts';
 import type { Emit } from './format.ts';
-import { ACK, ethernetFrame, hex, ipv4Datagram, ipv6Datagram, latin1, PSH, RST, type Segment, SYN, tcpSegment, type TcpFields, textOf } from './frames.ts';
+import {
+  ACK,
+  ethernetFrame,
+  hex,
+  ipv4Datagram,
+  ipv6Datagram,
+  latin1,
+  PSH,
+  RST,
+  type Segment,
+  SYN,
+  tcpSegment,
+  type TcpFields,
+  textOf,
+} from './frames.ts';
 import { Reassembly, Receiver } from './receiver.ts';
 
 /** Where the conversation takes place: addresses as each side sends them, and what stands in front of the EtherType. */
@@ -88,7 +102,9 @@ export class Conversation {
     const position = own.next;
     own.next += octets.length;
     const before = this.received();
-    octets.forEach((octet, i) => { own.original[position + i] ??= octet; });
+    octets.forEach((octet, i) => {
+      own.original[position + i] ??= octet;
+    });
     const step = this.feed(from, this.segmentFrame(from, ACK | PSH, position, octets), time);
     this.acknowledge(before);
     return step;
@@ -124,7 +140,14 @@ export class Conversation {
     const ack = (flags & ACK) !== 0 ? (other.isn + 1 + other.receiver.stream.length) | 0 : 0;
     const seq = (this.flowOf(from).isn + 1 + position) | 0;
     return this.frameOf(from, {
-      ...this.portsOf(from), seq, ack, flags, window: this.scene.window, urgent: 0, options: this.timestampOption(from, flags), payload,
+      ...this.portsOf(from),
+      seq,
+      ack,
+      flags,
+      window: this.scene.window,
+      urgent: 0,
+      options: this.timestampOption(from, flags),
+      payload,
     });
   }
 
@@ -136,7 +159,9 @@ export class Conversation {
   /** Source and destination as the given end puts them on its wire. */
   addressesOf(from: 'c' | 's'): { src: Uint8Array; dst: Uint8Array; link: Uint8Array } {
     const { clientAddr, serverAddr, serverOwnAddr, clientLink, serverLink } = this.scene;
-    return from === 'c' ? { src: clientAddr, dst: serverAddr, link: clientLink } : { src: serverOwnAddr, dst: clientAddr, link: serverLink };
+    return from === 'c'
+      ? { src: clientAddr, dst: serverAddr, link: clientLink }
+      : { src: serverOwnAddr, dst: clientAddr, link: serverLink };
   }
 
   frameOf(from: 'c' | 's', fields: TcpFields): Uint8Array {
@@ -193,6 +218,11 @@ export class Conversation {
 }
 
 /** True when two segments carry the same control bits (PSH apart: cutting moves it), options and pointers. */
-export function sameHeader(a: Pick<Segment, 'flags' | 'reserved' | 'urgent' | 'options'>, b: Pick<Segment, 'flags' | 'reserved' | 'urgent' | 'options'>): boolean {
-  return (a.flags & ~PSH) === (b.flags & ~PSH) && a.reserved === b.reserved && a.urgent === b.urgent && textOf(a.options) === textOf(b.options);
+export function sameHeader(
+  a: Pick<Segment, 'flags' | 'reserved' | 'urgent' | 'options'>,
+  b: Pick<Segment, 'flags' | 'reserved' | 'urgent' | 'options'>,
+): boolean {
+  return (
+    (a.flags & ~PSH) === (b.flags & ~PSH) && a.reserved === b.reserved && a.urgent === b.urgent && textOf(a.options) === textOf(b.options)
+  );
 }

@@ -5,7 +5,22 @@ import { INSIDE, OUTSIDE, type Step } from './case-engine.ts';
 import type { Conversation, Flow } from './conversation.ts';
 import { sameHeader } from './conversation.ts';
 import type { Fate, Packet } from './format.ts';
-import { ACK, datagramOf, ethernetFrame, flagBits, hex, ipv4Datagram, latin1, PSH, RST, type Segment, segmentOf, SYN, tcpSegment, type TcpFields } from './frames.ts';
+import {
+  ACK,
+  datagramOf,
+  ethernetFrame,
+  flagBits,
+  hex,
+  ipv4Datagram,
+  latin1,
+  PSH,
+  RST,
+  type Segment,
+  segmentOf,
+  SYN,
+  tcpSegment,
+  type TcpFields,
+} from './frames.ts';
 import { Reassembly } from './receiver.ts';
 import { buildRecipe } from './scapy.ts';
 
@@ -75,7 +90,11 @@ function fragmentFrame(talk: Conversation, packet: Packet, { id, off, len, mf, o
   if (override !== undefined) padded.set(latin1(override.data), override.at);
   const flagsOffset = (mf === 0 ? 0 : 0x2000) | ((off >> 3) & 0x1fff);
   const payload = padded.slice(off, off + len);
-  return ethernetFrame(link, 0x0800, ipv4Datagram({ src, dst, protocol: 6, id, flagsOffset, payload, ...(packet.ttl === undefined ? {} : { ttl: packet.ttl }) }));
+  return ethernetFrame(
+    link,
+    0x0800,
+    ipv4Datagram({ src, dst, protocol: 6, id, flagsOffset, payload, ...(packet.ttl === undefined ? {} : { ttl: packet.ttl }) }),
+  );
 }
 
 /** The segment that a packet is, or (a fragment) is a piece of; null when its headers do not let one see. */
@@ -125,11 +144,15 @@ function covers(segment: Segment, left: readonly Segment[]): boolean {
 
 /** All its own octets left as they were, and so did its control bits and options. */
 function isUnchanged(segment: Segment, left: readonly Segment[]): boolean {
-  if (segment.payload.length === 0) return left.some((other) => other.seq === segment.seq && other.payload.length === 0 && sameHeader(segment, other));
+  if (segment.payload.length === 0)
+    return left.some((other) => other.seq === segment.seq && other.payload.length === 0 && sameHeader(segment, other));
   if (segment.payload.some((octet, i) => octetAt(left, (segment.seq + i) | 0) !== octet)) return false;
   const carriers = left.filter((other) => other.payload.length > 0);
   const flags = carriers.reduce((bits, other) => bits | other.flags, 0);
-  return carriers.some((other) => sameHeader({ ...segment, flags: flags | PSH }, { ...other, flags: flags | PSH })) && (segment.flags & ~flags & ~PSH) === 0;
+  return (
+    carriers.some((other) => sameHeader({ ...segment, flags: flags | PSH }, { ...other, flags: flags | PSH })) &&
+    (segment.flags & ~flags & ~PSH) === 0
+  );
 }
 
 /** Puts the octets of a packet that the firewall took where no earlier copy stands. */

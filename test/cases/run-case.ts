@@ -106,8 +106,14 @@ function sceneOf(frameIn: Uint8Array, frameOut: Uint8Array): { scene: Scene; seq
   const outLink = frameOut.slice(0, headerLength);
   const back = Uint8Array.from([...outLink.slice(6, 12), ...outLink.slice(0, 6), ...link.slice(12)]);
   const scene: Scene = {
-    clientLink: link, clientAddr: before.src, serverAddr: before.dst, clientPort: segment.srcPort, serverPort: segment.dstPort,
-    serverLink: back, serverOwnAddr: after.dst, window: segment.window,
+    clientLink: link,
+    clientAddr: before.src,
+    serverAddr: before.dst,
+    clientPort: segment.srcPort,
+    serverPort: segment.dstPort,
+    serverLink: back,
+    serverOwnAddr: after.dst,
+    window: segment.window,
   };
   return { scene, seq: segment.seq, ack: segment.ack, hasTimestamps: segment.options.length === 12 };
 }
@@ -125,7 +131,11 @@ function runFrame(one: Case, firewall: CaseEngine): string[] {
   bringTo(talk, 'greeted');
   const before = [HELLO.length, GREETING.length + HELLO_REPLY.length] as const;
   firewall.mark();
-  one.server.forEach(({ data }) => [...data].forEach((c, i) => { talk.client.original[before[0] + i] = c.charCodeAt(0); }));
+  one.server.forEach(({ data }) =>
+    [...data].forEach((c, i) => {
+      talk.client.original[before[0] + i] = c.charCodeAt(0);
+    }),
+  );
   const { sent } = talk.feed('c', frameIn);
   const frames = sent[INSIDE].map(({ octets }) => hexOf(octets));
   const { tcpChecksumIn, tcpChecksumOut } = one.expect;
@@ -150,7 +160,11 @@ function bringTo(talk: Conversation, state: 'open' | 'banner' | 'greeted' | 'dat
   talk.say('c', HELLO);
   talk.say('s', HELLO_REPLY);
   if (state === 'greeted') return;
-  for (const [client, server] of [['MAIL FROM:<a@example.org>\r\n', '250 ok\r\n'], ['RCPT TO:<b@example.net>\r\n', '250 ok\r\n'], ['DATA\r\n', '354 go\r\n']] as const) {
+  for (const [client, server] of [
+    ['MAIL FROM:<a@example.org>\r\n', '250 ok\r\n'],
+    ['RCPT TO:<b@example.net>\r\n', '250 ok\r\n'],
+    ['DATA\r\n', '354 go\r\n'],
+  ] as const) {
     talk.say('c', client);
     talk.say('s', server);
   }
@@ -198,7 +212,8 @@ function feedTimed(talk: Conversation, event: TimedEvent): Fate {
   const packet = event as Packet;
   const own = talk.flowOf(senderOf(packet));
   const isControl = packet.flags?.includes('S') === true;
-  const placed: Packet = packet.seq !== undefined || packet.frag !== undefined ? packet : { ...packet, seq: isControl ? 0 : 1 + Math.max(0, own.next) };
+  const placed: Packet =
+    packet.seq !== undefined || packet.frag !== undefined ? packet : { ...packet, seq: isControl ? 0 : 1 + Math.max(0, own.next) };
   const { fate } = feedPacket(talk, placed, event.t);
   if (packet.seq === undefined && packet.frag === undefined) own.next = Math.max(0, own.next) + (packet.data ?? '').length;
   return fate;
@@ -242,8 +257,11 @@ function calmDown({ firewall }: Conversation, low: number): void {
 /** The rest of a conversation whose SYN has passed: open, closed by both ends. */
 function converse(talk: Conversation): void {
   const packets: Packet[] = [
-    { dir: 's2c', flags: 'SA', seq: 0, ack: 1 }, { dir: 'c2s', flags: 'A', seq: 1, ack: 1 }, { dir: 'c2s', flags: 'FA', seq: 1, ack: 1 },
-    { dir: 's2c', flags: 'FA', seq: 1, ack: 2 }, { dir: 'c2s', flags: 'A', seq: 2, ack: 2 },
+    { dir: 's2c', flags: 'SA', seq: 0, ack: 1 },
+    { dir: 'c2s', flags: 'A', seq: 1, ack: 1 },
+    { dir: 'c2s', flags: 'FA', seq: 1, ack: 1 },
+    { dir: 's2c', flags: 'FA', seq: 1, ack: 2 },
+    { dir: 'c2s', flags: 'A', seq: 2, ack: 2 },
   ];
   for (const packet of packets) feedPacket(talk, packet, talk.firewall.now);
 }

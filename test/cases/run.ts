@@ -5,7 +5,10 @@ import { parseArgs } from 'node:util';
 import { type Case, modesOf, readCases } from './format.ts';
 import { runCase } from './run-case.ts';
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { only: { type: 'string', multiple: true, default: [] }, kind: { type: 'string' } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string', multiple: true, default: [] }, kind: { type: 'string' } },
+});
 
 /** A case counts once: it passes when it passes in each of its modes. */
 function failuresOf(one: Case): string[] {

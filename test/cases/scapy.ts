@@ -48,7 +48,11 @@ export interface Around {
 }
 
 const EXTENSIONS: Readonly<Record<string, number>> = {
-  IPv6ExtHdrHopByHop: 0, IPv6ExtHdrRouting: 43, IPv6ExtHdrFragment: 44, IPv6ExtHdrDestOpt: 60, IPv6ExtHdrMobility: 135,
+  IPv6ExtHdrHopByHop: 0,
+  IPv6ExtHdrRouting: 43,
+  IPv6ExtHdrFragment: 44,
+  IPv6ExtHdrDestOpt: 60,
+  IPv6ExtHdrMobility: 135,
 };
 const IPV6_SRC = Buffer.from('20010db8000000000000000000000007', 'hex');
 const IPV6_DST = Buffer.from('20010db8000100000000000000000025', 'hex');
@@ -56,7 +60,9 @@ const IPV6_DST = Buffer.from('20010db8000100000000000000000025', 'hex');
 /** The frame that a recipe describes; throws on what is not known. */
 export function buildRecipe(recipe: string, around: Around): Uint8Array {
   const layers = parseLayers(recipe);
-  const unknown = layers.find(({ name }) => !['Ether', 'Dot1Q', 'Dot1AD', 'IP', 'IPv6', 'TCP', 'Raw'].includes(name) && !(name in EXTENSIONS));
+  const unknown = layers.find(
+    ({ name }) => !['Ether', 'Dot1Q', 'Dot1AD', 'IP', 'IPv6', 'TCP', 'Raw'].includes(name) && !(name in EXTENSIONS),
+  );
   if (unknown !== undefined || layers.length === 0) throw new Error(`recipe not understood: ${recipe}`);
   const tags = layers.filter(({ name }) => name === 'Dot1Q' || name === 'Dot1AD');
   const link = Uint8Array.from(Buffer.concat([around.link, ...tags.map((tag, i) => tagOctets(tag, i + 1))]));

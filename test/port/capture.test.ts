@@ -19,7 +19,10 @@ import { parseOutside } from '../../src/port/outside-rule.ts';
 import { INSIDE, OUTSIDE, WireSides } from '../../src/port/wire-sides.ts';
 
 // Awaited before the first test: tap ends a file whose tests stop coming.
-const LIBPCAP_MISSING = await import('pcap').then(() => false as const, () => 'the optional package pcap is not installed');
+const LIBPCAP_MISSING = await import('pcap').then(
+  () => false as const,
+  () => 'the optional package pcap is not installed',
+);
 const folder = mkdtempSync(join(tmpdir(), 'postern-capture-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
@@ -30,7 +33,12 @@ function save(octets: Uint8Array): string {
   return path;
 }
 
-interface Rec { sec: number; fraction: number; data: Uint8Array; wire?: number }
+interface Rec {
+  sec: number;
+  fraction: number;
+  data: Uint8Array;
+  wire?: number;
+}
 
 function pcap(records: readonly Rec[], { linkType = 1, littleEndian = true, magic = 0xa1b2c3d4, minor = 4 } = {}): Uint8Array {
   const out = Buffer.alloc(24 + records.reduce((sum, r) => sum + 16 + r.data.length, 0));
@@ -78,18 +86,70 @@ function body(littleEndian: boolean, fields: readonly (readonly [16 | 32, number
   return out;
 }
 
-const section = (le: boolean): Uint8Array => block(0x0a0d0d0a, body(le, [[32, 0x1a2b3c4d], [16, 1], [16, 0], [32, -1], [32, -1]]), le);
+const section = (le: boolean): Uint8Array =>
+  block(
+    0x0a0d0d0a,
+    body(le, [
+      [32, 0x1a2b3c4d],
+      [16, 1],
+      [16, 0],
+      [32, -1],
+      [32, -1],
+    ]),
+    le,
+  );
 
 function description(le: boolean, linkType: number, snap = 0, options: readonly (readonly [number, Uint8Array])[] = []): Uint8Array {
-  const encoded = options.map(([code, value]) => Buffer.concat([body(le, [[16, code], [16, value.length]]), value, Buffer.alloc((4 - (value.length & 3)) & 3)]));
-  return block(1, body(le, [[16, linkType], [16, 0], [32, snap]], Buffer.concat(encoded)), le);
+  const encoded = options.map(([code, value]) =>
+    Buffer.concat([
+      body(le, [
+        [16, code],
+        [16, value.length],
+      ]),
+      value,
+      Buffer.alloc((4 - (value.length & 3)) & 3),
+    ]),
+  );
+  return block(
+    1,
+    body(
+      le,
+      [
+        [16, linkType],
+        [16, 0],
+        [32, snap],
+      ],
+      Buffer.concat(encoded),
+    ),
+    le,
+  );
 }
 
 function enhanced(le: boolean, index: number, time: bigint, data: Uint8Array, wire = data.length): Uint8Array {
-  return block(6, body(le, [[32, index], [32, Number(time >> 32n)], [32, Number(time & 0xffffffffn)], [32, data.length], [32, wire]], data), le);
+  return block(
+    6,
+    body(
+      le,
+      [
+        [32, index],
+        [32, Number(time >> 32n)],
+        [32, Number(time & 0xffffffffn)],
+        [32, data.length],
+        [32, wire],
+      ],
+      data,
+    ),
+    le,
+  );
 }
 
-interface Got { sec: number; nsec: number; linkType: number; wire: number; data: string }
+interface Got {
+  sec: number;
+  nsec: number;
+  linkType: number;
+  wire: number;
+  data: string;
+}
 
 function read(path: string): { records: Got[]; answer: number; damage: string } {
   const file = openSync(path, 'r');
@@ -113,8 +173,21 @@ const frame = (length: number, fill = 0x61): Uint8Array => new Uint8Array(length
 
 t.test('pcap in both byte orders, in micro- and nanoseconds', (t) => {
   for (const littleEndian of [true, false]) {
-    for (const [magic, nsec] of [[0xa1b2c3d4, 7000], [0xa1b23c4d, 7]] as const) {
-      const got = read(save(pcap([{ sec: 1_700_000_000, fraction: 7, data: octets('first') }, { sec: 4_000_000_000, fraction: 999_999, data: octets(''), wire: 9 }], { littleEndian, magic })));
+    for (const [magic, nsec] of [
+      [0xa1b2c3d4, 7000],
+      [0xa1b23c4d, 7],
+    ] as const) {
+      const got = read(
+        save(
+          pcap(
+            [
+              { sec: 1_700_000_000, fraction: 7, data: octets('first') },
+              { sec: 4_000_000_000, fraction: 999_999, data: octets(''), wire: 9 },
+            ],
+            { littleEndian, magic },
+          ),
+        ),
+      );
       t.same(got.records[0], { sec: 1_700_000_000, nsec, linkType: 1, wire: 5, data: 'first' });
       t.same(got.records[1], { sec: 4_000_000_000, nsec: magic === 0xa1b2c3d4 ? 999_999_000 : 999_999, linkType: 1, wire: 9, data: '' });
       t.equal(got.records.length, 2);
@@ -148,7 +221,12 @@ t.test('what is not a capture, or not supported, says so at once', (t) => {
 });
 
 t.test('a damaged file is read up to the damage', (t) => {
-  const path = save(pcap([{ sec: 1, fraction: 0, data: frame(60) }, { sec: 2, fraction: 0, data: frame(60) }]));
+  const path = save(
+    pcap([
+      { sec: 1, fraction: 0, data: frame(60) },
+      { sec: 2, fraction: 0, data: frame(60) },
+    ]),
+  );
   truncateSync(path, 24 + 16 + 60 + 16 + 59);
   const data = read(path);
   t.same([data.records.length, data.answer, data.damage], [1, DAMAGED, 'the file ends within the data of a record']);
@@ -165,39 +243,74 @@ t.test('pcapng: byte orders, blocks, time resolutions, interfaces', (t) => {
     const nanoseconds = 1_700_000_001_123_456_789n;
     const offset = Buffer.alloc(8);
     new DataView(offset.buffer, offset.byteOffset).setBigInt64(0, 100n, le);
-    const path = save(Buffer.concat([
-      section(le),
-      description(le, 1),
-      description(le, 101, 0, [[9, octets('\x09')], [14, offset]]),
-      description(le, 113, 0, [[9, octets('\x8a')]]),
-      description(le, 0, 0, [[9, octets('\x0c')]]),
-      block(4, frame(2_000_000), le),
-      enhanced(le, 0, 1_700_000_000_000_001n, octets('ether')),
-      enhanced(le, 1, nanoseconds, octets('raw'), 77),
-      enhanced(le, 2, (1_700_000_000n << 10n) + 512n, octets('cooked')),
-      enhanced(le, 3, 1_700_000_000_000_000_000_001n % (1n << 64n), octets('fine')),
-      block(2, body(le, [[16, 0], [16, 0], [32, 0], [32, 2_000_000], [32, 3], [32, 3]], octets('old')), le),
-      block(3, body(le, [[32, 6]], octets('simple')), le),
-      section(!le),
-      description(!le, 228),
-      enhanced(!le, 0, 1n, octets('other order')),
-    ]));
+    const path = save(
+      Buffer.concat([
+        section(le),
+        description(le, 1),
+        description(le, 101, 0, [
+          [9, octets('\x09')],
+          [14, offset],
+        ]),
+        description(le, 113, 0, [[9, octets('\x8a')]]),
+        description(le, 0, 0, [[9, octets('\x0c')]]),
+        block(4, frame(2_000_000), le),
+        enhanced(le, 0, 1_700_000_000_000_001n, octets('ether')),
+        enhanced(le, 1, nanoseconds, octets('raw'), 77),
+        enhanced(le, 2, (1_700_000_000n << 10n) + 512n, octets('cooked')),
+        enhanced(le, 3, 1_700_000_000_000_000_000_001n % (1n << 64n), octets('fine')),
+        block(
+          2,
+          body(
+            le,
+            [
+              [16, 0],
+              [16, 0],
+              [32, 0],
+              [32, 2_000_000],
+              [32, 3],
+              [32, 3],
+            ],
+            octets('old'),
+          ),
+          le,
+        ),
+        block(3, body(le, [[32, 6]], octets('simple')), le),
+        section(!le),
+        description(!le, 228),
+        enhanced(!le, 0, 1n, octets('other order')),
+      ]),
+    );
     const { records, answer } = read(path);
     t.equal(answer, END);
-    t.same(records.map((r) => r.data), ['ether', 'raw', 'cooked', 'fine', 'old', 'simple', 'other order']);
-    t.same(records.map((r) => r.linkType), [1, 101, 113, 0, 1, 1, 228]);
+    t.same(
+      records.map((r) => r.data),
+      ['ether', 'raw', 'cooked', 'fine', 'old', 'simple', 'other order'],
+    );
+    t.same(
+      records.map((r) => r.linkType),
+      [1, 101, 113, 0, 1, 1, 228],
+    );
     t.same([records[0]!.sec, records[0]!.nsec], [1_700_000_000, 1000]);
     t.same([records[1]!.sec, records[1]!.nsec, records[1]!.wire], [1_700_000_101, 123_456_789, 77]);
     t.same([records[2]!.sec, records[2]!.nsec], [1_700_000_000, 500_000_000]);
     t.same([records[4]!.sec, records[4]!.nsec], [2, 0]);
     t.same([records[5]!.sec, records[5]!.nsec], [0, 0]);
   }
-  const snapped = read(save(Buffer.concat([section(true), description(true, 1, 4), block(3, body(true, [[32, 9]], octets('cut ')), true)]))).records[0]!;
+  const snapped = read(save(Buffer.concat([section(true), description(true, 1, 4), block(3, body(true, [[32, 9]], octets('cut ')), true)])))
+    .records[0]!;
   t.same([snapped.data, snapped.wire], ['cut ', 9], 'a simple packet is as long as the snap length');
   const bad = [
     [enhanced(true, 5, 1n, octets('x')), /interface 5, which is not described/],
     [Buffer.concat([enhanced(true, 0, 1n, octets('x')).subarray(0, 30)]), /ends within a block/],
-    [body(true, [[32, 6], [32, 13], [32, 0], [32, 0]]), /a block of 13 octets/],
+    [
+      body(true, [
+        [32, 6],
+        [32, 13],
+        [32, 0],
+        [32, 0],
+      ]),
+      /a block of 13 octets/,
+    ],
   ] as const;
   for (const [tail, message] of bad) t.match(read(save(Buffer.concat([section(true), description(true, 1), tail]))).damage, message);
   t.end();
@@ -209,7 +322,8 @@ function makeFrames(ports: number): Frames {
   return new Frames(new Region(new ArrayBuffer(regionOctets(shape)), shape));
 }
 
-const hexOf = (frames: Frames, f: number): string => Buffer.from(frames.region.u8.slice(frames.offset[f]!, frames.offset[f]! + frames.length[f]!)).toString('hex');
+const hexOf = (frames: Frames, f: number): string =>
+  Buffer.from(frames.region.u8.slice(frames.offset[f]!, frames.offset[f]! + frames.length[f]!)).toString('hex');
 
 t.test('records of other link types become Ethernet frames', (t) => {
   const ip4 = `45${'00'.repeat(19)}`;
@@ -233,7 +347,22 @@ t.test('records of other link types become Ethernet frames', (t) => {
   for (const [linkType, record, expected] of cases) {
     const data = Buffer.from(record, 'hex');
     const frames = makeFrames(1);
-    const port = new CaptureFilePort('Ethernet0/0', 3, save(pcap([{ sec: 1, fraction: 2, data, wire: data.length + 6 }, { sec: 1, fraction: 2, data: data.subarray(0, 2) }], { linkType })), null, frames.region, 0);
+    const port = new CaptureFilePort(
+      'Ethernet0/0',
+      3,
+      save(
+        pcap(
+          [
+            { sec: 1, fraction: 2, data, wire: data.length + 6 },
+            { sec: 1, fraction: 2, data: data.subarray(0, 2) },
+          ],
+          { linkType },
+        ),
+      ),
+      null,
+      frames.region,
+      0,
+    );
     t.equal(port.receive(frames, 0, BATCH), 2);
     t.equal(hexOf(frames, 0), expected, `link type ${linkType}`);
     t.equal(frames.wireLength[0], expected.length / 2 + 6);
@@ -246,13 +375,14 @@ t.test('records of other link types become Ethernet frames', (t) => {
 
 t.test('frames in place across blocks; the window waits for the release', (t) => {
   const records: Rec[] = [];
-  for (let i = 0; i < 4000; i++) records.push({ sec: i, fraction: 0, data: frame(60 + (i * 37) % 1400, i & 0xff) });
+  for (let i = 0; i < 4000; i++) records.push({ sec: i, fraction: 0, data: frame(60 + ((i * 37) % 1400), i & 0xff) });
   const frames = makeFrames(1);
   const port = new CaptureFilePort('Ethernet0/0', 0, save(pcap(records)), null, frames.region, 0);
   let seen = 0;
   for (let n = port.receive(frames, 0, BATCH); n > 0; n = port.receive(frames, 0, BATCH)) {
     for (let f = 0; f < n; f++, seen++) {
-      const same = frames.length[f] === records[seen]!.data.length && Buffer.compare(Buffer.from(hexOf(frames, f), 'hex'), records[seen]!.data) === 0;
+      const same =
+        frames.length[f] === records[seen]!.data.length && Buffer.compare(Buffer.from(hexOf(frames, f), 'hex'), records[seen]!.data) === 0;
       if (!same) t.fail(`frame ${seen}`);
     }
     port.release();
@@ -293,17 +423,39 @@ t.test('captures merge by time; a batch is one millisecond; time never goes back
   for (const size of [1, 2, 7]) {
     const cut = batches([a, b], size);
     t.ok(cut.every((batch) => batch.frames.length <= size));
-    t.same(cut.flatMap((batch) => batch.frames), order);
+    t.same(
+      cut.flatMap((batch) => batch.frames),
+      order,
+    );
   }
-  const far = batches([save(pcap([at(0, 'a'), { sec: 3_000_000_000, fraction: 0, data: frame(60) }, { sec: 3_000_000_001, fraction: 0, data: frame(60) }]))], BATCH);
-  t.same(far.map((batch) => batch.now), [0, 0x3fff_ffff, 0x3fff_ffff + 1000], 'a gap of decades is cut to one that an int32 holds');
+  const far = batches(
+    [save(pcap([at(0, 'a'), { sec: 3_000_000_000, fraction: 0, data: frame(60) }, { sec: 3_000_000_001, fraction: 0, data: frame(60) }]))],
+    BATCH,
+  );
+  t.same(
+    far.map((batch) => batch.now),
+    [0, 0x3fff_ffff, 0x3fff_ffff + 1000],
+    'a gap of decades is cut to one that an int32 holds',
+  );
   t.end();
 });
 
 t.test('what is transmitted reads back with its stamps', (t) => {
   const frames = makeFrames(1);
   const output = join(folder, 'out.pcap');
-  const port = new CaptureFilePort('Ethernet0/0', 0, save(pcap([{ sec: 9, fraction: 1, data: frame(70_000, 0x62) }, { sec: 9, fraction: 2, data: frame(60) }])), output, frames.region, 0);
+  const port = new CaptureFilePort(
+    'Ethernet0/0',
+    0,
+    save(
+      pcap([
+        { sec: 9, fraction: 1, data: frame(70_000, 0x62) },
+        { sec: 9, fraction: 2, data: frame(60) },
+      ]),
+    ),
+    output,
+    frames.region,
+    0,
+  );
   const count = port.receive(frames, 0, BATCH);
   frames.nsec[1] = 123_456_789;
   const result = new Int32Array(2).fill(-1);
@@ -341,7 +493,11 @@ function segment(src: number, dst: number, srcPort: number, dstPort: number, fla
 
 /** An ICMP unreachable that quotes a segment. */
 function unreachable(src: number, dst: number, quoted: Uint8Array): Uint8Array {
-  const out = Buffer.concat([Buffer.from(segment(src, dst, 0, 0, 0)).subarray(0, 34), Buffer.from('0301000000000000', 'hex'), quoted.subarray(14, 42)]);
+  const out = Buffer.concat([
+    Buffer.from(segment(src, dst, 0, 0, 0)).subarray(0, 34),
+    Buffer.from('0301000000000000', 'hex'),
+    quoted.subarray(14, 42),
+  ]);
   out[23] = 1;
   return out;
 }
@@ -373,7 +529,8 @@ t.test('the side of a frame on one wire', (t) => {
   const byPrefix = sides('10.0.0.0/30');
   t.equal(byPrefix(segment(3, 7, 1, 2, 2)), OUTSIDE);
   t.equal(byPrefix(segment(7, 3, 1, 2, 2)), INSIDE);
-  for (const bad of ['', '10.0.0', '10.0.0.256', '10.0.0.0/33', '02:00:00:00:01', '2001:db8::1::2', '1:2:3:4:5:6:7:8:9', 'x']) t.equal(parseOutside(bad), null, bad);
+  for (const bad of ['', '10.0.0', '10.0.0.256', '10.0.0.0/33', '02:00:00:00:01', '2001:db8::1::2', '1:2:3:4:5:6:7:8:9', 'x'])
+    t.equal(parseOutside(bad), null, bad);
   t.same(parseOutside('2001:db8::/32'), { kind: 'prefix', words: [0x20010db8, 0, 0, 0], bits: 32 });
   t.same(parseOutside('02-00-00-00-01-01'), { kind: 'mac', high: 0x0200, low: 0x101 });
   t.end();
@@ -385,8 +542,16 @@ t.test('two MAC addresses: the one that sent the SYN is outside', (t) => {
   const wire = (...data: Uint8Array[]): string => save(pcap(data.map((d, i) => ({ sec: i, fraction: 0, data: d }))));
   t.same(surveyWire(wire(segment(2, 1, 9, 9, 0x10, back), segment(1, 2, 1, 25, 2, there))), { kind: 'mac', high: 0x200, low: 1 });
   t.same(surveyWire(wire(segment(2, 1, 25, 1, 0x12, back), segment(1, 2, 1, 25, 2, there))), { kind: 'mac', high: 0x200, low: 1 });
-  t.same(surveyWire(wire(segment(1, 2, 1, 25, 0x10, there), segment(2, 1, 25, 1, 0x10, back))), { kind: 'mac', high: 0x200, low: 1 }, 'else the first to speak');
-  t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, back), segment(1, 3, 1, 25, 2, '020000000003020000000003'))), null, 'three');
+  t.same(
+    surveyWire(wire(segment(1, 2, 1, 25, 0x10, there), segment(2, 1, 25, 1, 0x10, back))),
+    { kind: 'mac', high: 0x200, low: 1 },
+    'else the first to speak',
+  );
+  t.equal(
+    surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, back), segment(1, 3, 1, 25, 2, '020000000003020000000003'))),
+    null,
+    'three',
+  );
   t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, there))), null, 'one sends both directions');
   t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, '020000000001020000000001'))), null, 'one');
   t.equal(surveyWire(save(pcap([{ sec: 1, fraction: 0, data: frame(60) }], { linkType: 101 }))), null, 'made-up headers');
@@ -409,7 +574,10 @@ t.test('one wire: two ports, one file, in the order of the queue', (t) => {
   for (const port of ports) port.release();
   t.equal(merge.fill(frames), 0);
   for (const port of ports) port.close();
-  t.same(read(output).records.map((r) => r.data), data.map((d) => Buffer.from(d).toString('latin1')));
+  t.same(
+    read(output).records.map((r) => r.data),
+    data.map((d) => Buffer.from(d).toString('latin1')),
+  );
   t.equal(wire.failure, null);
   t.end();
 });
@@ -429,11 +597,16 @@ const skip = captures === null ? 'no ../shared/captures' : false;
 /** Where the two readers differ on purpose. */
 const KNOWN: Readonly<Record<string, string>> = {
   'other/linktype-format/gopacket__pcapgo__tests__le__test202.pcapng': 'libpcap stops at the second link type',
-  'other/malformed-l3l4/PcapPlusPlus__Tests__Fuzzers__RegressionTests__clusterfuzz-testcase-minimized-FuzzTarget-6185045124251648.pcap': 'libpcap refuses version 2.8224',
+  'other/malformed-l3l4/PcapPlusPlus__Tests__Fuzzers__RegressionTests__clusterfuzz-testcase-minimized-FuzzTarget-6185045124251648.pcap':
+    'libpcap refuses version 2.8224',
   'other/malformed-l3l4/tcpdump__mobility_opt_asan.pcap': 'libpcap cuts at the snap length of the file header',
 };
 
-interface Reading { records: Got[]; stopped: boolean; refused: boolean }
+interface Reading {
+  records: Got[];
+  stopped: boolean;
+  refused: boolean;
+}
 
 async function readThroughLibpcap(path: string): Promise<Reading> {
   try {
@@ -460,14 +633,20 @@ function readOurselves(path: string): Reading {
 }
 
 t.test('both readers agree on every public capture, frame by frame', { skip: skip || LIBPCAP_MISSING }, async (t) => {
-  const names = readFileSync(join(captures!, 'INDEX.tsv'), 'utf8').trim().split('\n').slice(1).map((line) => line.split('\t')[0]!);
+  const names = readFileSync(join(captures!, 'INDEX.tsv'), 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('\t')[0]!);
   let compared = 0;
   for (const name of names) {
     if (name in KNOWN) continue;
     const ours = readOurselves(join(captures!, name));
     const theirs = await readThroughLibpcap(join(captures!, name));
     // An unsupported link type refuses ours at once; libpcap reads the file before we see its type.
-    const same = ours.refused ? theirs.refused || theirs.stopped : JSON.stringify(ours.records.map(inMicroseconds)) === JSON.stringify(theirs.records) && ours.stopped === theirs.stopped;
+    const same = ours.refused
+      ? theirs.refused || theirs.stopped
+      : JSON.stringify(ours.records.map(inMicroseconds)) === JSON.stringify(theirs.records) && ours.stopped === theirs.stopped;
     if (!same) t.fail(name);
     compared += ours.records.length;
   }
@@ -480,10 +659,24 @@ function inMicroseconds(r: Got): Got {
 }
 
 t.test('a filter keeps what it says; its errors are those of libpcap', { skip: LIBPCAP_MISSING }, async (t) => {
-  const path = save(pcap([segment(1, 2, 4000, 25, 2), segment(1, 2, 4000, 80, 2), segment(2, 1, 25, 4000, 0x12)].map((data, sec) => ({ sec, fraction: 5, data }))));
+  const path = save(
+    pcap(
+      [segment(1, 2, 4000, 25, 2), segment(1, 2, 4000, 80, 2), segment(2, 1, 25, 4000, 0x12)].map((data, sec) => ({
+        sec,
+        fraction: 5,
+        data,
+      })),
+    ),
+  );
   const filtered = await filterCapture(path, 'tcp port 25');
   t.same([filtered.frames, filtered.damaged], [2, false]);
-  t.same(read(filtered.path).records.map((r) => [r.sec, r.nsec]), [[0, 5000], [2, 5000]]);
+  t.same(
+    read(filtered.path).records.map((r) => [r.sec, r.nsec]),
+    [
+      [0, 5000],
+      [2, 5000],
+    ],
+  );
   filtered.remove();
   t.notOk(existsSync(filtered.path));
   await t.rejects(filterCapture(path, 'tcp prt 25'), new FilterError("can't parse filter expression: syntax error"));

@@ -10,7 +10,11 @@ import { TX_LINK_DOWN, TX_OK, TX_TOO_BIG } from '../../src/port/port.ts';
 const AREA = 1 << 20;
 const LENGTH = 100;
 
-interface Line { frames: Frames; inner: LoopbackPort; port: FaultPort }
+interface Line {
+  frames: Frames;
+  inner: LoopbackPort;
+  port: FaultPort;
+}
 
 function line(options: FaultOptions): Line {
   const shape = { portOctets: [2 * AREA], smallSlots: 256, largeSlots: 1, storePages: 1 };
@@ -75,8 +79,14 @@ const tally = (numbers: readonly number[]): Map<number, number> => {
 t.test('without faults it changes nothing', (t) => {
   const one = line({ seed: 1 });
   for (let i = 0; i < 500; i++) one.inner.push(numbered(i));
-  t.same(receiveAll(one).numbers, Array.from({ length: 500 }, (_, i) => i));
-  t.same(sendAll(one, 500).map(numberOf), Array.from({ length: 500 }, (_, i) => i));
+  t.same(
+    receiveAll(one).numbers,
+    Array.from({ length: 500 }, (_, i) => i),
+  );
+  t.same(
+    sendAll(one, 500).map(numberOf),
+    Array.from({ length: 500 }, (_, i) => i),
+  );
   t.equal(one.port.description, one.inner.description);
   t.end();
 });
@@ -90,7 +100,8 @@ t.test('received frames are lost, doubled, overtaken and damaged as often as ask
   };
   const { one, numbers, damaged } = run(7);
   const counts = one.port.receiveCounts;
-  for (const kind of ['lost', 'duplicated', 'reordered', 'corrupted'] as const) t.ok(counts[kind] > 300 && counts[kind] < 520, `${kind} ${counts[kind]}`);
+  for (const kind of ['lost', 'duplicated', 'reordered', 'corrupted'] as const)
+    t.ok(counts[kind] > 300 && counts[kind] < 520, `${kind} ${counts[kind]}`);
   t.equal(numbers.length, 4000 - counts.lost + counts.duplicated);
   t.ok(damaged > 0 && damaged <= counts.corrupted + counts.duplicated, 'a damaged frame may be doubled; a hit in the number does not show');
   let overtaken = 0;
@@ -116,7 +127,10 @@ t.test('a lone frame that waits to be overtaken goes on after two idle turns', (
   const one = line({ seed: 3, receive: { reorder: 1 } });
   one.inner.push(numbered(42));
   for (let f = 0; f < BATCH; f++) one.frames.begin(f, 0);
-  t.same([0, 1, 2].map(() => one.port.receive(one.frames, 0, BATCH)), [0, 0, 1]);
+  t.same(
+    [0, 1, 2].map(() => one.port.receive(one.frames, 0, BATCH)),
+    [0, 0, 1],
+  );
   t.end();
 });
 

@@ -1,0 +1,34 @@
+// All benches, in the order of the path; whole paths and what depends on size behind the steps.
+
+import * as accessList from './access-list.bench.ts';
+import * as admission from './admit.bench.ts';
+import type { Bench, Gauge } from './bench.ts';
+import * as lookups from './lookup.bench.ts';
+import * as memory from './memory.bench.ts';
+import * as octets from './octets.bench.ts';
+import * as path from './path.bench.ts';
+import * as steps from './steps.bench.ts';
+import * as stream from './stream.bench.ts';
+
+export const BENCHES: readonly (Bench | Gauge)[] = [
+  ...steps.benches,
+  ...admission.benches,
+  ...stream.benches,
+  ...octets.benches,
+  ...path.benches,
+  ...lookups.benches,
+  ...accessList.benches,
+  ...memory.benches,
+];
+
+/** Throws when there is none of that name. */
+export function findBench(name: string): Bench | Gauge {
+  const found = BENCHES.find((bench) => bench.name === name);
+  if (found === undefined) throw new Error(`no bench ${name}`);
+  return found;
+}
+
+/** Those whose name begins with one of `words`; all, without words. */
+export function selectBenches(words: readonly string[]): readonly (Bench | Gauge)[] {
+  return words.length === 0 ? BENCHES : BENCHES.filter(({ name }) => words.some((word) => name.startsWith(word)));
+}
