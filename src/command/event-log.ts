@@ -1,18 +1,19 @@
-// The events of a data plane in this thread, as lines of text: taken off the ring after each batch, written in blocks.
+// Events as lines of text: a sink of the event pump that writes in blocks.
 //
 // A file that cannot be written on is remembered in `failure`; what follows is lost, the replay goes on.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { type EventRing, E_DST, E_KIND, E_NSEC, E_PORTS, E_REASON, E_SEC, E_SRC, EVENT_DEBUG } from '../telemetry/event-ring.ts';
+import type { EventRecord } from '../telemetry/event-record.ts';
+import { EVENT_DEBUG } from '../telemetry/event-ring.ts';
 import { OK, REASONS } from '../telemetry/reasons.ts';
 
-/** Text of the record at word offset `at`, without a line end; '' for one that is not written. */
-export type EventText = (events: EventRing, at: number) => string;
+/** Text of an event, without a line end; '' for one that is not written. */
+export type EventText = (event: EventRecord) => string;
 
 const BLOCK = 65_536;
 const STDERR = 2;
 
-export class EventLog {
+export class TextLog {
   failure: string | null = null;
   private readonly file: number;
   private readonly textOf: EventText;
@@ -25,15 +26,11 @@ export class EventLog {
     this.textOf = textOf;
   }
 
-  /** Takes everything off the ring. */
-  take(events: EventRing): void {
-    for (let at = events.peek(); at >= 0; at = events.peek()) {
-      const text = this.textOf(events, at);
-      events.advance();
-      if (text === '') continue;
-      this.waiting.push(text);
-      this.length += text.length + 1;
-    }
+  take(event: EventRecord): void {
+    const text = this.textOf(event);
+    if (text === '') return;
+    this.waiting.push(text);
+    this.length += text.length + 1;
     if (this.length >= BLOCK) this.flush();
   }
 
@@ -58,13 +55,8 @@ function address(addr: number, port: number): string {
 }
 
 /** Time, name, conversation and text of events that have a name. */
-export function describeEvent(events: EventRing, at: number): string {
-  const { words } = events;
-  const reason = words[at + E_REASON]!;
-  if (reason === OK || words[at + E_KIND] === EVENT_DEBUG) return '';
-  const ports = words[at + E_PORTS]!;
-  const time = new Date((words[at + E_SEC]! >>> 0) * 1000 + words[at + E_NSEC]! / 1e6).toISOString();
-  const text = events.textOf(at);
-  const ends = `${address(words[at + E_SRC]!, ports >>> 16)} -> ${address(words[at + E_DST]!, ports & 0xffff)}`;
-  return `${time} ${REASONS[reason]!.name} ${ends}${text === '' ? '' : ` ${JSON.stringify(text)}`}`;
+export function describeEvent({ kind, reason, sec, nsec, src, srcPort, dst, dstPort, text }: EventRecord): string {
+  if (reason === OK || kind === EVENT_DEBUG) return '';
+  const time = new Date((sec >>> 0) * 1000 + nsec / 1e6).toISOString();
+  return `${time} ${REASONS[reason]!.name} ${address(src, srcPort)} -> ${address(dst, dstPort)}${text === '' ? '' : ` ${JSON.stringify(text)}`}`;
 }

@@ -5,17 +5,27 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SingleBar } from 'cli-progress';
 import { formatJson, formatTable, makeReport } from '../console/report.ts';
+import { EventPump } from '../engine/event-pump.ts';
 import { ReplayEngine } from '../engine/replay-engine.ts';
 import { BATCH } from '../frame/frames.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { CAPTURE_AREA } from '../port/capture-file.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME, EXIT_USAGE } from './errors.ts';
-import { describeEvent, EventLog } from './event-log.ts';
+import { describeEvent, TextLog } from './event-log.ts';
+import { addEventOptions, closeEventLog, type EventOptions, openEventLog } from './event-output.ts';
 import { installationFolder } from './installation.ts';
 import { loadPolicy } from './load-policy.ts';
 import { runCaptures } from './replay-loop.ts';
 import {
-  type Capture, filtered, outsideOption, parsePortOption, type PortCapture, portsByInterface, portsOnOneWire, type ReplayPorts, type ReplaySource,
+  type Capture,
+  filtered,
+  outsideOption,
+  parsePortOption,
+  type PortCapture,
+  portsByInterface,
+  portsOnOneWire,
+  type ReplayPorts,
+  type ReplaySource,
 } from './replay-ports.ts';
 
 const EXAMPLES = `
@@ -26,7 +36,7 @@ Examples:
 
 Exit status: 0 done, 1 a damaged capture or a full disk, 2 wrong command line, configuration or kind of capture.`;
 
-interface ReplayOptions {
+interface ReplayOptions extends EventOptions {
   readonly config?: string;
   readonly port: readonly string[];
   readonly output?: string;
@@ -45,16 +55,24 @@ const DEBUG_SMTP = 'ip inspect smtp';
 
 /** Adds the subcommand. */
 export function register(program: Command): void {
-  program
-    .command('replay')
+  addEventOptions(program.command('replay'))
     .description('run captures through the firewall, under their own clock')
     .argument('[capture]', 'one capture taken on one wire (pcap or pcapng)')
     .option('-c, --config <file>', 'configuration (default for one capture: rules/transparent.cfg)')
-    .option('-p, --port <name=in[:out]>', 'capture of an interface, and what it would have transmitted; once for each interface', collect, [])
+    .option(
+      '-p, --port <name=in[:out]>',
+      'capture of an interface, and what it would have transmitted; once for each interface',
+      collect,
+      [],
+    )
     .option('-o, --output <file>', 'with one capture: what leaves, of both directions')
     .option('--outside <mac|cidr>', 'with one capture: who is outside')
     .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
-    .addOption(new Option('--arp <mode>', 'next hops: answer at once, or as the capture does').choices(['synthetic', 'capture']).default('synthetic'))
+    .addOption(
+      new Option('--arp <mode>', 'next hops: answer at once, or as the capture does')
+        .choices(['synthetic', 'capture'])
+        .default('synthetic'),
+    )
     .option('--filter <expression>', 'only frames that pass this filter of libpcap (needs the optional package pcap)')
     .option('--debug <what>', `messages of a debug command, '${DEBUG_SMTP}', to the log`)
     .option('--log <file>', 'write events to a file (with --debug alone: to stderr)')
@@ -86,32 +104,40 @@ async function replay(capture: string | undefined, options: ReplayOptions): Prom
   warnOfMissingPorts(policy, engine);
   const progress = progressBar(ports.sources, total);
   const log = openLog(options, engine);
+  const events = await openEventLog(options, policy, true);
+  if (events !== null) engine.plane.setDropLog(true);
+  const pump = new EventPump(engine.plane.events, engine.plane.counters);
+  for (const sink of [log, events]) if (sink !== null) pump.add(sink);
   const { elapsed, seconds } = runCaptures(engine, ports.sources, options.batch, {
-    onProgress: progress.draw, onBatch: log === null ? null : () => log.take(engine.plane.events),
+    onProgress: progress.draw,
+    onBatch: log === null && events === null ? null : () => void pump.drain(),
   });
   log?.close();
+  const eventsWritten = await closeEventLog(events);
   progress.stop();
   const report = makeReport(engine.plane.counters, elapsed, seconds);
   process.stdout.write(options.json ? formatJson(report) : formatTable(report));
-  return reportFailures(ports, log?.failure == null ? damaged : [...damaged, `the log is not complete: ${log.failure}`]);
+  const status = reportFailures(ports, log?.failure == null ? damaged : [...damaged, `the log is not complete: ${log.failure}`]);
+  return eventsWritten ? status : Math.max(status, EXIT_RUNTIME);
 }
 
 /** Null: nobody wants the events. */
-function openLog({ log, debug }: ReplayOptions, engine: ReplayEngine): EventLog | null {
+function openLog({ log, debug }: ReplayOptions, engine: ReplayEngine): TextLog | null {
   if (debug !== undefined) {
     if (debug !== DEBUG_SMTP) throw new CommandError(`--debug '${debug}': only '${DEBUG_SMTP}' is known`);
     engine.plane.setDebug(true);
   }
   if (log === undefined && debug === undefined) return null;
   try {
-    return new EventLog(log ?? null, describeEvent);
+    return new TextLog(log ?? null, describeEvent);
   } catch (error) {
     throw new CommandError(`--log: ${(error as Error).message}`);
   }
 }
 
 function refuseContradictions(capture: string | undefined, options: ReplayOptions): void {
-  if (capture === undefined && options.port.length === 0) throw new CommandError('a capture is wanted, or --config and --port NAME=IN[:OUT]');
+  if (capture === undefined && options.port.length === 0)
+    throw new CommandError('a capture is wanted, or --config and --port NAME=IN[:OUT]');
   if (capture !== undefined && options.port.length > 0) throw new CommandError('either one capture or --port, not both');
   if (options.port.length === 0) return;
   if (options.config === undefined) throw new CommandError('--port needs --config');
@@ -133,13 +159,20 @@ interface Opened {
 async function open(capture: string | undefined, options: ReplayOptions, policy: PolicySnapshot): Promise<Opened> {
   const outside = outsideOption(options.outside);
   const wanted: readonly Capture[] =
-    capture === undefined ? options.port.map((text) => parsePortOption(text, policy)) : [{ name: capture, input: capture, output: options.output ?? null }];
-  const { captures, damaged, remove } = options.filter === undefined ? { captures: wanted, damaged: [], remove: () => {} } : await filtered(wanted, options.filter);
+    capture === undefined
+      ? options.port.map((text) => parsePortOption(text, policy))
+      : [{ name: capture, input: capture, output: options.output ?? null }];
+  const { captures, damaged, remove } =
+    options.filter === undefined ? { captures: wanted, damaged: [], remove: () => {} } : await filtered(wanted, options.filter);
   try {
-    const ports = capture === undefined ? portsByInterface(captures as readonly PortCapture[]) : portsOnOneWire(captures[0]!, policy, outside);
+    const ports =
+      capture === undefined ? portsByInterface(captures as readonly PortCapture[]) : portsOnOneWire(captures[0]!, policy, outside);
     const engine = new ReplayEngine({ policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: options.arp === 'synthetic' });
     engine.plane.macTable.learning = !ports.isOneWire;
-    const total = (captures as readonly Capture[]).reduce((sum: number, { input }) => sum + (statSync(input, { throwIfNoEntry: false })?.size ?? 0), 0);
+    const total = (captures as readonly Capture[]).reduce(
+      (sum: number, { input }) => sum + (statSync(input, { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    );
     return { ports, engine, total, damaged };
   } finally {
     // What is open stays readable.
@@ -156,7 +189,12 @@ function warnOfMissingPorts(policy: PolicySnapshot, engine: ReplayEngine): void 
 /** Draws how much of the captures was read, on a terminal. */
 function progressBar(sources: readonly ReplaySource[], total: number): { draw: () => void; stop: () => void } {
   if (process.stderr.isTTY !== true || total === 0) return { draw: () => {}, stop: () => {} };
-  const bar = new SingleBar({ format: '{bar} {percentage} %  {eta_formatted} left', stream: process.stderr, clearOnComplete: true, hideCursor: true });
+  const bar = new SingleBar({
+    format: '{bar} {percentage} %  {eta_formatted} left',
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+  });
   bar.start(total, 0);
   return { draw: () => bar.update(sources.reduce((sum, source) => sum + source.octetsRead, 0)), stop: () => bar.stop() };
 }

@@ -4,10 +4,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { matchInterfaceName } from '../config/language/interface-name.ts';
 import { formatJson, formatTable, makeReport } from '../console/report.ts';
 import type { ConsoleServer } from '../engine/console-server.ts';
+import { EventPump } from '../engine/event-pump.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { PreparedInterfaces, VnetMode } from '../port/interface-settings.ts';
 import { type Driver, DRIVERS, prepareFor, startEngine } from './driver.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
+import { addEventOptions, closeEventLog, type EventOptions, openEventLog } from './event-output.ts';
 import { type LoadedPolicy, loadPolicy } from './load-policy.ts';
 import { serveConsole, takeSocket } from './run-console.ts';
 
@@ -22,7 +24,7 @@ as they were when it ends (\`postern doctor --restore\` does it after a kill).  
 
 Exit status: 0 stopped by SIGINT or SIGTERM, 1 failed while running, 2 wrong command line, configuration or interface.`;
 
-interface RunOptions {
+interface RunOptions extends EventOptions {
   readonly config: string;
   readonly port: readonly string[];
   readonly driver: Driver;
@@ -36,8 +38,7 @@ interface RunOptions {
 
 /** Adds the subcommand. */
 export function register(program: Command): void {
-  program
-    .command('run')
+  addEventOptions(program.command('run'))
     .description('run inline between two network interfaces')
     .requiredOption('-c, --config <file>', 'configuration')
     .requiredOption('-p, --port <name=interface>', 'interface of this machine for an interface of the configuration; once for each', collect, [])
@@ -109,20 +110,29 @@ async function forwardUntilSignal(
   options: RunOptions,
 ): Promise<number> {
   const stopped = untilSignal();
+  const events = await openEventLog(options, policy, false);
   const started = performance.now();
   const engine = await startEngine(options.driver, { policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin });
   const failed = new Promise<string>((resolve) => {
     engine.onFailure = resolve;
   });
+  const pump = new EventPump(engine.events, engine.counters);
+  if (events !== null) {
+    pump.add(events);
+    await engine.ask({ kind: 'log-drops', on: true });
+  }
+  pump.start();
   const stopConsole = serveConsole(server, { engine, configuration, policy, file: options.config, devices }, options.lenient);
   process.stderr.write('postern: ready\n');
   const failure = await Promise.race([stopped, failed]);
   stopConsole();
   await engine.stop();
+  pump.stop();
+  const eventsWritten = await closeEventLog(events);
   const seconds = (performance.now() - started) / 1000;
   const report = makeReport(engine.counters, seconds, seconds);
   process.stdout.write(options.json ? formatJson(report) : formatTable(report));
-  if (failure === null) return EXIT_OK;
+  if (failure === null) return eventsWritten ? EXIT_OK : EXIT_RUNTIME;
   process.stderr.write(`postern: ${failure}\n`);
   return EXIT_RUNTIME;
 }
