@@ -63,7 +63,7 @@ export function makeFixture(smallSlots = 512, largeSlots = 8, datagrams = 64, ti
     counters,
     bridgeGroup: new Int32Array(MAX_PORTS).fill(1).fill(0, 1, 2),
     acceptAll: new Uint8Array(MAX_PORTS).fill(1),
-    policy: { bridgeStrict: false },
+    policy: { bridgeStrict: false, interfaces: Array.from({ length: 3 }, () => ({ inputTypes: null })) },
   } as unknown as DataPlane;
   const out = new FrameQueue(frames.capacity);
   return { region, frames, ledger, counters, events, wheel, fragments, cutter: new Cutter(region, frames, fragments.sizes), out, plane };
