@@ -103,6 +103,8 @@ export type Question =
   | { readonly kind: 'clear-arp' }
   | { readonly kind: 'clear-hits'; readonly list: number }
   | { readonly kind: 'debug'; readonly smtp: boolean }
+  /** `list`: index of an access list that permits the frames, -1: all frames; `count`: 0 for any number. */
+  | { readonly kind: 'trace'; readonly on: boolean; readonly list: number; readonly count: number }
   | { readonly kind: 'log-drops'; readonly on: boolean }
   | { readonly kind: 'install'; readonly policy: PolicySnapshot }
   | { readonly kind: 'stop' };

@@ -8,6 +8,7 @@ import type { Outcome } from '../console/shell-session.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import type { SessionRow } from './control.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { debugInspection, debugPackets, undebugAll, undebugPackets } from './debug-acts.ts';
 import { SESSION_ID_BASE, SESSION_ID_STEP } from './firewall-state.ts';
 import { saveText } from './save.ts';
 
@@ -24,8 +25,10 @@ const ACTS: Partial<Record<ExecCommandName, Act>> = {
   'clear counters': clearCounters,
   'clear arp-cache': (plane) => done(plane.engine.ask({ kind: 'clear-arp' })),
   'clear logging': clearLogging,
-  'debug ip inspect': (plane, args) => debug(plane, args.text('SUBJECT'), true),
-  'undebug ip inspect': (plane, args) => debug(plane, args.text('SUBJECT'), false),
+  'debug ip inspect': (plane, args) => debugInspection(plane, args, true),
+  'undebug ip inspect': (plane, args) => debugInspection(plane, args, false),
+  'debug postern packet': debugPackets,
+  'undebug postern packet': undebugPackets,
   'undebug all': undebugAll,
   reload,
   'write memory': (plane) => (plane.file === null ? refused('no configuration file to write to') : save(plane, plane.file)),
@@ -117,22 +120,6 @@ async function clearCounters(plane: ControlPlane, args: Args): Promise<Outcome> 
 async function clearLogging(plane: ControlPlane): Promise<Outcome> {
   plane.log.clear();
   return DONE;
-}
-
-/** Only the SMTP engine has messages: esmtp is the same engine. */
-async function debug(plane: ControlPlane, subject: string, on: boolean): Promise<Outcome> {
-  if (subject !== 'smtp' && subject !== 'esmtp') return refused(`debug ip inspect ${subject} has no messages here`);
-  const line = `INSPECT ${subject.toUpperCase()} Inspection debugging is on`;
-  if (on) plane.debugging.set(subject, line);
-  else plane.debugging.delete(subject);
-  await plane.engine.ask({ kind: 'debug', smtp: plane.debugging.size > 0 });
-  return { output: on ? `${line}\n` : `${line.replace(/on$/, 'off')}\n`, rejected: false };
-}
-
-async function undebugAll(plane: ControlPlane): Promise<Outcome> {
-  plane.debugging.clear();
-  await plane.engine.ask({ kind: 'debug', smtp: false });
-  return { output: 'All possible debugging has been turned off\n', rejected: false };
 }
 
 async function reload(plane: ControlPlane): Promise<Outcome> {

@@ -40,6 +40,10 @@ export function answer(p: DataPlane, question: Question): Answer {
     case 'debug':
       p.setDebug(question.smtp);
       return {};
+    case 'trace':
+      if (question.on) p.trace.start(p.policy.accessLists[question.list] ?? null, question.count);
+      else p.trace.stop();
+      return {};
     case 'log-drops':
       p.setDropLog(question.on);
       return {};

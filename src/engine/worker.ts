@@ -112,6 +112,8 @@ class LiveLoop {
 
   private copyCounters(now: number): void {
     this.countersDue = (now + COUNTERS_EVERY) | 0;
+    // A carrier that is lost while nothing arrives.
+    this.plane.refreshPorts();
     for (let i = 0; i < this.ports.length; i++) this.ports[i]?.writeCounters(this.plane.counters, PORTS + i * PORT_SIZE);
   }
 

@@ -29,6 +29,8 @@ import { AccessLog } from './access-log.ts';
 import { flushDebug } from './debug-events.ts';
 import { logDrop } from './drop-log.ts';
 import { MacTable } from './mac-table.ts';
+import { notePortState } from './port-events.ts';
+import { PacketTrace } from './trace.ts';
 
 export interface DataPlaneOptions {
   readonly region: Region;
@@ -73,6 +75,7 @@ export class DataPlane {
   readonly thresholds: Thresholds;
   readonly macTable = new MacTable();
   readonly accessLog = new AccessLog();
+  readonly trace = new PacketTrace();
   readonly cutter: Cutter;
   readonly nat: Nat;
   policy: PolicySnapshot;
@@ -128,6 +131,7 @@ export class DataPlane {
   /** Verify transport checksums where the rules ask for it. */
   verifyChecksums: boolean;
   now: number;
+  private isBuilt = false;
   /** Clock at start. */
   readonly started: number;
   /** Wall clock at `now` 0, for the stamps of what timers send. */
@@ -177,6 +181,7 @@ export class DataPlane {
     this.lastUnreachable.fill((now - 1000) | 0);
     this.lastTimeExceeded.fill((now - 1000) | 0);
     this.installPolicy(policy, now);
+    this.isBuilt = true;
   }
 
   /** Makes `policy` the one in force.  Sessions of older epochs are admitted again at their next frame. */
@@ -229,11 +234,14 @@ export class DataPlane {
     this.ledger.onDrop = on ? (f, reason) => logDrop(this, f, reason) : null;
   }
 
-  /** Asks the ports whether they are up. */
+  /** Asks the ports whether they are up; a change is an event, but not at the start. */
   refreshPorts(): void {
     for (let i = 0; i < this.ports.length; i++) {
       const port = this.ports[i]!;
-      this.up[i] = port !== null && this.policy.interfaces[i]!.enabled && port.isUp() ? 1 : 0;
+      const up = port !== null && this.policy.interfaces[i]!.enabled && port.isUp() ? 1 : 0;
+      if (up === this.up[i]) continue;
+      this.up[i] = up;
+      if (this.isBuilt) notePortState(this, i);
     }
   }
 

@@ -38,6 +38,7 @@ import { opening } from './open-session.ts';
 import { findSession } from './session-key.ts';
 import { readmit } from './readmit.ts';
 import { endClosed, endSession, noteReply, noteState } from './session-life.ts';
+import { beginTrace, endTrace } from './trace.ts';
 import { isIcmpError, track } from './track.ts';
 import { decrementTtl, rewrite, translateSession } from './translate.ts';
 
@@ -48,7 +49,8 @@ export function breathe(p: DataPlane, count: number, now: number): void {
   decode(p, count);
   lookup(p, count);
   for (let f = 0; f < count; f++) {
-    if (p.frames.fate[f] === PENDING) pass(p, f, now);
+    if (p.trace.isOn) passTraced(p, f, now);
+    else if (p.frames.fate[f] === PENDING) pass(p, f, now);
   }
   emit(p);
   p.counters[BATCHES]!++;
@@ -70,6 +72,13 @@ function onTimer(p: DataPlane, timer: number, now: number): void {
   fireTimer(p, timer, now);
   sendStreams(p, now);
   endClosed(p, now);
+}
+
+/** The same under `debug postern packet`. */
+function passTraced(p: DataPlane, f: number, now: number): void {
+  beginTrace(p, f);
+  if (p.frames.fate[f] === PENDING) pass(p, f, now);
+  endTrace(p, f);
 }
 
 function pass(p: DataPlane, f: number, now: number): void {

@@ -23,7 +23,7 @@ export const EVENT_HOST_BLOCKED = 8;
 export const EVENT_HOST_UNBLOCKED = 9;
 /** An access list entry with `log` matched: value is the list, value2 the entry, value3 the packets. */
 export const EVENT_ACCESS_LOG = 10;
-/** value: interface index, value2: 1 up, 0 down. */
+/** value: interface index, value2: PORT_... */
 export const EVENT_PORT_STATE = 11;
 /** One message of `debug`: reason is the shape, values its numbers. */
 export const EVENT_DEBUG = 12;
@@ -33,6 +33,40 @@ export const EVENT_TRACE = 13;
 export const EVENT_REASSEMBLY = 14;
 /** value2 of EVENT_REASSEMBLY with ip.frag-limit: too many datagrams in reassembly (else too many fragments of one); value: the limit. */
 export const TABLE_OVERFLOW = 1;
+
+// value2 of EVENT_PORT_STATE.
+export const PORT_DOWN = 0;
+export const PORT_UP = 1;
+export const PORT_SHUT = 2;
+
+// Steps of EVENT_TRACE, in value; value2 to value4 are said there.
+/** As it arrived.  length, sequence number, kind | control bits << 8 | TRACE_FRAGMENT. */
+export const TRACE_RECEIVE = 1;
+/** A fragment: 1 the datagram is whole now, 0 it waits. */
+export const TRACE_DEFRAGMENT = 2;
+/** Session or -1, direction, state. */
+export const TRACE_LOOKUP = 3;
+/** An access list: list, entry (-1: its end), 1 permits; the interface is in the protocol word, dst 1: `out`. */
+export const TRACE_ACCESS_LIST = 4;
+/** NAT: addresses and ports as the datagram leaves. */
+export const TRACE_TRANSLATE = 5;
+/** Egress interface in the protocol word, next hop in dst (0: of a bridge group). */
+export const TRACE_ROUTE = 6;
+/** 1: the rule word says which line inspects it, 0: none does. */
+export const TRACE_RULE = 7;
+/** The session that it opened. */
+export const TRACE_OPEN = 8;
+/** State before and after. */
+export const TRACE_TRACK = 9;
+/** An inspector or the normaliser: reason, times. */
+export const TRACE_EVENT = 10;
+/** Payload octets that arrived, and that leave in its direction. */
+export const TRACE_RELEASE = 11;
+/** A frame that leaves: length, 1 itself or 0 made here, control bits << 8. */
+export const TRACE_EMIT = 12;
+/** Its fate (frames.ts), and the reason. */
+export const TRACE_END = 13;
+export const TRACE_FRAGMENT = 1 << 16;
 
 // Words of a record.
 export const E_KIND = 0;

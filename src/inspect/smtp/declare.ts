@@ -16,6 +16,8 @@ import {
   BDAT, EHLO, ESMTP_VERBS, FIRST_EXTENSION, LAST_EXTENSION, MAILGUARD_VERBS, SIGNATURE_VERBS, SMTP_VERBS, STARTTLS, VERBS, verbTrie,
 } from './verbs.ts';
 
+export { debugText } from './debug-text.ts';
+
 export const declaration: Declaration = { keywords: ['smtp', 'esmtp'], ports: [25] };
 
 // Actions of a limit or match.
