@@ -10,7 +10,6 @@ import { seededRandom } from '../src/port/fault.ts';
 import type { Bench, BenchOptions, Running } from './bench.ts';
 import { hostOf, manySessions, OPENING, portsOf } from './many-sessions.ts';
 import { STRETCH } from './memory-port.ts';
-import { INSIDE } from './policy.ts';
 
 const SIZES = [100, 1_000, 10_000, 100_000, 1_000_000];
 const KEYS = 1 << 18;
@@ -20,7 +19,7 @@ const BATCHES = 64;
 const DST_ADDR = 16;
 
 function openLookup(size: number, { seed }: BenchOptions): Running {
-  const rig = manySessions(size, BATCH, seed);
+  const rig = manySessions(size, BATCH, 0, seed);
   const { plane, frames } = rig;
   const random = seededRandom(seed + 1);
   const dsts = new Int32Array(KEYS);
@@ -30,13 +29,10 @@ function openLookup(size: number, { seed }: BenchOptions): Running {
     dsts[i] = hostOf(k);
     ports[i] = portsOf(k);
   }
-  // All of them from inside, whatever the image says.
-  rig.image.restore(0, BATCH);
-  rig.image.fill(frames, 0, BATCH);
-  frames.ingress.fill(INSIDE, 0, BATCH);
+  rig.image.restore(OPENING, BATCH);
+  rig.image.fill(frames, OPENING, BATCH);
   decode(plane, BATCH);
   const { view } = plane;
-  for (let f = 0; f < BATCH; f++) view.setInt32(frames.l3[f]! + 12, 0x0a0a_0a02);
   let at = 0;
   const batch = (): void => {
     for (let f = 0; f < BATCH; f++) {
@@ -61,7 +57,7 @@ function openLookup(size: number, { seed }: BenchOptions): Running {
 const IMAGE = 1 << 17;
 
 function openPath(size: number, { seed }: BenchOptions): Running {
-  const rig = manySessions(size, IMAGE, seed);
+  const rig = manySessions(size, IMAGE, 0.5, seed);
   let at = OPENING;
   return {
     turns: IMAGE / STRETCH,

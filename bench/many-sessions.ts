@@ -16,6 +16,8 @@ const FRAME_OCTETS = 60;
 const FIRST_HOST = 0xc612_0000 | 0;
 const HOSTS = 1 << 17;
 const PORT_COUNT = 60_000;
+/** Records of the smallest session table. */
+const LEAST_TABLE = 1_000;
 const PAYLOAD = new Uint8Array(18);
 /** Frames in front of the image that open the session which the others are made of. */
 export const OPENING = 2;
@@ -34,16 +36,16 @@ export function portsOf(k: number): number {
   return (portOf(k) << 16) | SERVICE;
 }
 
-/** `size` sessions; the image has `count` frames of them behind the OPENING. */
-export function manySessions(size: number, count: number, seed: number): Rig {
+/** `size` sessions, numbered from 0; the image has `count` frames of them behind the OPENING, `replies` of them from outside. */
+export function manySessions(size: number, count: number, replies: number, seed: number): Rig {
   const random = seededRandom(seed);
   const workload = frames(count + OPENING, (i) => {
-    if (i < OPENING) return { k: size, isReply: i === 1 };
-    return { k: Math.floor(random() * size), isReply: random() < 0.5 };
+    if (i < OPENING) return { k: 0, isReply: i === 1 };
+    return { k: Math.floor(random() * size), isReply: random() < replies };
   });
-  const rig = new Rig(workload, { sessions: Math.max(1_000, size + 1) });
+  const rig = new Rig(workload, { sessions: Math.max(LEAST_TABLE, size) });
   rig.pass(0, OPENING);
-  for (let k = 0; k < size; k++) copySession(rig.plane, k);
+  for (let k = 1; k < size; k++) copySession(rig.plane, k);
   return rig;
 }
 

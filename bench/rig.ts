@@ -57,9 +57,9 @@ export class Rig {
     }
   }
 
-  /** The times of the image begin anew, behind the present. */
-  rewind(): void {
-    this.base = (this.now + 1) | 0;
+  /** The times of the image begin anew, `pause` ms behind the present. */
+  rewind(pause = 1): void {
+    this.base = (this.now + pause) | 0;
   }
 
   /** Nothing happens until every session has ended by its own timer; then as rewind(). */
