@@ -3,6 +3,7 @@
 // Data goes to stdout, everything else to stderr.  Exit status 0, 1 (runtime) or 2 (usage or configuration).
 
 import { Command, CommanderError } from 'commander';
+import { register as registerBench } from './command/bench.ts';
 import { register as registerCheck } from './command/check.ts';
 import { register as registerConsole } from './command/console.ts';
 import { register as registerDoctor } from './command/doctor.ts';
@@ -15,7 +16,7 @@ import { register as registerReplay } from './command/replay.ts';
 import { register as registerRun } from './command/run.ts';
 
 /** In the order of the help. */
-const REGISTER = [registerRun, registerReplay, registerCheck, registerConsole, registerExec, registerReload, registerEvents, registerDoctor];
+const REGISTER = [registerRun, registerReplay, registerCheck, registerConsole, registerExec, registerReload, registerEvents, registerBench, registerDoctor];
 
 const EXAMPLES = `
 Examples:
@@ -27,6 +28,7 @@ Examples:
   $ postern console
   $ postern reload rules/3640.cfg
   $ postern events events.bin --json
+  $ postern bench path
   $ postern doctor eth1 eth2
 
 Exit status: 0 done, 1 failed while running, 2 wrong command line or configuration.`;
