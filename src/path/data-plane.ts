@@ -97,6 +97,8 @@ export class DataPlane {
 
   /** Sessions by inspection rule. */
   readonly ruleSessions: RuleSessions;
+  /** An event log wants the drops, whatever the configuration says. */
+  private dropsWanted = false;
   /** Where inspectors put debug messages while `debug ip inspect smtp` is on. */
   private debugSink: DebugSink | null = null;
 
@@ -193,7 +195,7 @@ export class DataPlane {
     this.streams.setLimits(policy.stream);
     this.nat.install(policy, now);
     this.thresholds.install(policy.thresholds, now);
-    this.setDropLog(policy.logDrops);
+    this.setDropLog(this.dropsWanted);
     this.bridgePeer.fill(-1);
     for (let i = 0; i < policy.interfaces.length; i++) this.installInterface(i);
     this.neighbours.install(policy, now);
@@ -229,9 +231,10 @@ export class DataPlane {
     if (this.debugSink !== null) flushDebug(this.events, this.frames, this.debugSink, this.now);
   }
 
-  /** An event for each dropped frame. */
-  setDropLog(on: boolean): void {
-    this.ledger.onDrop = on ? (f, reason) => logDrop(this, f, reason) : null;
+  /** An event for each dropped frame: where the configuration wants it, or somebody else does. */
+  setDropLog(wanted: boolean): void {
+    this.dropsWanted = wanted;
+    this.ledger.onDrop = wanted || this.policy.logDrops ? (f, reason) => logDrop(this, f, reason) : null;
   }
 
   /** Asks the ports whether they are up; a change is an event, but not at the start. */

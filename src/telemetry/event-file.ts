@@ -139,6 +139,7 @@ export class EventFile {
       }
       this.writing = false;
       this.finish(block, error);
+      if (this.filling.length >= ENOUGH) this.flush();
       this.onIdle();
     });
   }

@@ -209,16 +209,21 @@ export class EventLog {
 
   /** Writes out what is left. */
   close(): Promise<void> {
+    this.tellLost();
     return this.file.close();
   }
 
   private append(member: Member): void {
-    const missing = this.file.lost - this.toldLost;
-    if (missing > 0 && this.file.isWell) {
-      this.toldLost += missing;
-      this.write({ lost: { count: missing } });
-    }
+    this.tellLost();
     this.write(member);
+  }
+
+  /** A record of what the file lost, once it can take one. */
+  private tellLost(): void {
+    const missing = this.file.lost - this.toldLost;
+    if (missing === 0 || !this.file.isWell) return;
+    this.toldLost += missing;
+    this.write({ lost: { count: missing } });
   }
 
   private write(member: Member): void {

@@ -276,7 +276,7 @@ t.test('what is no event log, what is damaged, what is missing', async (t) => {
   t.equal(damaged.status, 1);
   t.equal(damaged.stderr, `postern: ${path}: damaged from octet ${last} on: no length of a record\n`);
   const other = newPath();
-  writeFileSync(other, 'hostname postern\ninterface e0\n');
+  writeFileSync(other, 'hostname postern\ninterface Ethernet2/0\n'.repeat(10));
   const refused = await postern(other);
   t.equal(refused.status, 2);
   t.match(refused.stderr, /not an event log/);
@@ -304,7 +304,7 @@ t.test('rotation keeps whole records and the number of files', async (t) => {
     t.equal(file.lost, 0);
     const sizes = [path, `${path}.1`, `${path}.2`].map((name) => statSync(name).size);
     for (const size of sizes) t.ok(size > 0 && size % RECORD.length === 0 && size <= 128 * 1024, `${size} octets`);
-    t.equal(sizes[1], 128 * 1024);
+    if (blocking) t.equal(sizes[1], 128 * 1024);
     t.notOk(existsSync(`${path}.3`));
   }
 });
@@ -329,19 +329,16 @@ t.test('a full disk: counted, reported once, nothing half written, and on it goe
     } as unknown as NonNullable<EventFileOptions['calls']>;
     const path = newPath();
     const file = EventFile.open(path, { ...OPTIONS, blocking, calls, onTrouble: (message) => messages.push(message) });
-    const append = async (count: number): Promise<void> => {
-      for (let i = 0; i < count; i++) {
-        file.append(RECORD);
-        if (i % 64 === 63) await delay(2);
-      }
-      await delay(10);
+    const append = async (count: number, isDone: () => boolean): Promise<void> => {
+      for (let i = 0; i < count; i++) file.append(RECORD);
+      for (let waited = 0; !isDone() && waited < 5000; waited += 10) await delay(10);
+      t.ok(isDone());
     };
-    await append(64);
+    await append(64, () => statSync(path).size === 64 * RECORD.length);
     isFull = true;
-    await append(128);
-    t.equal(file.lost, 128);
+    await append(128, () => file.lost === 128);
     isFull = false;
-    await append(64);
+    await append(64, () => statSync(path).size === 128 * RECORD.length);
     await file.close();
     t.same(messages, [`${path}: events are lost: ENOSPC: no space left on device, write`, `${path}: written again, 128 events were lost`]);
     t.equal(statSync(path).size, 128 * RECORD.length);
