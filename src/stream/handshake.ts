@@ -4,6 +4,13 @@
 // Payload and Fast Open (RFC 7413) are removed from both; their sender repeats the octets after the handshake.  Simultaneous
 // open and a SYN as the answer to a SYN are refused.  A repeated SYN may drop options, but not change the window scale: the
 // responder may have seen either.
+//
+// An acknowledgement of the opener may come before the SYN/ACK: a capture of one wire is no better ordered than the clocks of the
+// interfaces that it was taken from, and between two ports of a machine either may be read first.  Letting it pass would let
+// a number pass that nothing vouches for; forgetting it would lose the session, because the opener has no reason to
+// repeat it and the responder speaks next.  So it is dropped and its number kept: a SYN/ACK that has exactly this number
+// completes the handshake.  Whoever guesses the number could as well have sent the acknowledgement a moment later.  Octets
+// and FINs in front of the SYN/ACK are dropped and leave no trace: their sender repeats them.
 
 import { OPEN, OPENING, REPLIED, SYN_ACKED } from '../session/record.ts';
 import {
@@ -22,6 +29,7 @@ import { keepTemplate } from './originate.ts';
 import { clampWindow, pass } from './release.ts';
 import { NO_SCALE, offer } from './segment-options.ts';
 import {
+  ACKED_EARLY,
   ACK_NUM,
   ECN,
   EDGE,
@@ -62,10 +70,19 @@ export function acceptSyn(s: StreamState, at: number): Reason {
   if (isOpening) {
     noteOffer(s, at);
     noteNumbers(s, at);
-    if (directionOf(at) === 1) negotiate(s, at);
+    if (directionOf(at) === 1) answer(s, at);
   }
   pass(s);
   return OK;
+}
+
+/** A SYN/ACK: the session is established when its acknowledgement was here before it. */
+function answer(s: StreamState, at: number): void {
+  const peer = at ^ PEER;
+  const isAcked = (s.words[peer + FLAGS]! & ACKED_EARLY) !== 0 && s.words[peer + ACK_NUM] === s.words[at + NXT];
+  s.words[peer + FLAGS]! &= ~ACKED_EARLY;
+  negotiate(s, at);
+  if (isAcked) establish(s);
 }
 
 function checkSyn(s: StreamState, at: number, isOpening: boolean): Reason {
@@ -124,7 +141,8 @@ function begin(s: StreamState, at: number): void {
 /** What was offered once stays offered: the responder may have seen that SYN and not this one. */
 function noteOffer(s: StreamState, at: number): void {
   const { words, segment } = s;
-  let flags = words[at + FLAGS]!;
+  // An opener that sends its SYN again has not seen the SYN/ACK that it seemed to acknowledge.
+  let flags = words[at + FLAGS]! & ~ACKED_EARLY;
   if (offer.scale !== NO_SCALE) flags = (flags & ~SCALE_MASK) | offer.scale | OFFERS_SCALE;
   if (offer.sack) flags |= OFFERS_SACK;
   if (offer.timestamps) flags |= OFFERS_TIMESTAMPS;
@@ -169,6 +187,15 @@ export function completes(s: StreamState, at: number): boolean {
   const peer = at ^ PEER;
   if ((words[peer + FLAGS]! & SYN_SEEN) === 0 || !segment.has(tcp.ACK) || before(segment.ack, words[peer + NXT]!)) return false;
   return directionOf(at) === 0;
+}
+
+/** Remembers the segment at hand, which completes() did not take, if it is an acknowledgement alone that a SYN/ACK may yet confirm. */
+export function noteEarlyAck(s: StreamState, at: number): void {
+  const { segment, words } = s;
+  if (directionOf(at) === 1 || (words[(at ^ PEER) + FLAGS]! & SYN_SEEN) !== 0) return;
+  if (segment.length > 0 || segment.has(tcp.FIN) || segment.seq !== words[at + NXT]) return;
+  words[at + ACK_NUM] = segment.ack;
+  words[at + FLAGS]! |= ACKED_EARLY;
 }
 
 /** The session is established. */

@@ -63,7 +63,7 @@ export function receive(s: StreamState, at: number): Reason {
   const peer = at ^ PEER;
   if (isOld(s, at)) return segment.hasTimestamps ? TCP_PAWS : TCP_TS_MISSING;
   const unseen = (sentTo(words, peer) - segment.ack) | 0;
-  if (unseen < 0 || unseen > 1 << 30) return TCP_ACK_UNSEEN;
+  if (unseen > 1 << 30 || (unseen < 0 && !fitAck(s, peer))) return TCP_ACK_UNSEEN;
   const inWindow = fitWindow(s, at);
   if (inWindow !== OK) return inWindow;
   const fin = fitFin(s, at);
@@ -81,6 +81,22 @@ function isOld(s: StreamState, at: number): boolean {
   const { segment, words } = s;
   if ((words[sessionRecord(at) + FLAGS]! & TIMESTAMPS) === 0) return false;
   return !segment.hasTimestamps || before(segment.tsValue, words[at + TS_RECENT]!);
+}
+
+/**
+ * An acknowledgement of octets that came and are held here is believed as far as they were released (I6).  A receiver cannot have
+ * seen them; but where a capture is replayed in which the server read ahead, the segment may bring the very reply for which they
+ * wait, so what it says beyond is taken out and its octets are looked at.  False: it brings none, or speaks of octets that
+ * never came.
+ */
+function fitAck(s: StreamState, peer: number): boolean {
+  const { segment, words } = s;
+  if (segment.length === 0) return false;
+  const hasFin = (words[peer + FLAGS]! & FIN_SEEN) !== 0 && words[peer + FIN_SEQ] === words[peer + NXT];
+  if (after(segment.ack, hasFin ? (words[peer + NXT]! + 1) | 0 : words[peer + NXT]!)) return false;
+  alert(s, TCP_ACK_UNSEEN, segment.seq);
+  segment.setAck(sentTo(words, peer));
+  return true;
 }
 
 /**

@@ -85,6 +85,12 @@ export class Segment {
     this.isChanged = true;
   }
 
+  setAck(ack: number): void {
+    this.ack = ack;
+    tcp.setAckNum(this.view, this.l4, ack);
+    this.isChanged = true;
+  }
+
   clearBits(bits: number): void {
     if ((this.bits & bits) === 0) return;
     this.bits &= ~bits;

@@ -78,6 +78,8 @@ export const RESEND_ARMED = 0x2000;
 export const HAS_TEMPLATE = 0x4000;
 /** A reset was sent to the sender of this direction: later segments get it again. */
 export const ANSWERED_BY_RESET = 0x8000;
+/** An acknowledgement of the opener came before the SYN/ACK; ACK_NUM is its number. */
+export const ACKED_EARLY = 0x20_0000;
 /** The inspector left octets unjudged: it waits for the other direction. */
 export const WAITS = 0x10_0000;
 /** How often octets that are ours were sent again, in bits 16-19. */

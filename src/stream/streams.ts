@@ -39,7 +39,7 @@ import { after, before } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
 import { alert } from './alerts.ts';
 import { backOffResend, isDue, oursEnd, rearm } from './deadlines.ts';
-import { acceptSyn, completes, establish } from './handshake.ts';
+import { acceptSyn, completes, establish, noteEarlyAck } from './handshake.ts';
 import { expireInspector } from './inspection.ts';
 import { sendStored } from './originate.ts';
 import { reclaim } from './reclaim.ts';
@@ -217,7 +217,10 @@ export class Streams {
     if (segment.has(tcp.RST)) return acceptReset(s, at);
     if (segment.has(tcp.SYN)) return acceptSyn(s, at);
     if (sessionState !== OPENING) return receive(s, at);
-    if (!completes(s, at)) return TCP_HANDSHAKE;
+    if (!completes(s, at)) {
+      noteEarlyAck(s, at);
+      return TCP_HANDSHAKE;
+    }
     const reason = receive(s, at);
     if (reason === OK) establish(s);
     return reason;

@@ -128,6 +128,7 @@ export class Rig {
   private readonly edges = [0, 0];
   private readonly hasEdge = [false, false];
   private readonly shifts = [-1, -1];
+  private synWindow = 0;
 
   constructor(limits: Partial<StreamLimits> = {}) {
     this.region = new Region(new ArrayBuffer(regionOctets(SHAPE)), SHAPE);
@@ -387,6 +388,12 @@ export class Rig {
     if (isSyn) this.shifts[e.direction] = scaleOf(e.options);
     if (e.data.length > 0 && (!this.hasEdge[e.direction] || ((e.seq + e.data.length - this.edges[e.direction]!) | 0) > 0))
       fail('beyond the window');
+    if (isSyn && (e.flags & ACK) === 0) this.synWindow = e.window;
+    // A segment that acknowledges the SYN/ACK may have been dropped: the window of the SYN holds (RFC 9293 section 3.10.7.4).
+    if (isSyn && (e.flags & ACK) !== 0 && !this.hasEdge[e.direction]) {
+      this.edges[e.direction] = (e.seq + 1 + this.synWindow) | 0;
+      this.hasEdge[e.direction] = true;
+    }
     if ((e.flags & (ACK | RST)) !== ACK) return;
     const shift = isSyn || Math.min(...this.shifts) < 0 ? 0 : this.shifts[e.direction]!;
     const edge = (e.ack + (e.window << shift)) | 0;

@@ -149,6 +149,52 @@ t.test('handshake', async (t) => {
   rig.close();
 });
 
+t.test('an acknowledgement of the opener that overtook the SYN/ACK', async (t) => {
+  const rig = new Rig();
+  const syn = { flags: SYN, seq: -1 };
+  const answer = { flags: SYN | ACK, seq: -1, ack: 0 };
+  const greeting = { seq: 0, ack: 0, data: '220 mx\r\n' };
+  /** SYN, what the opener sends then, SYN/ACK, and what becomes of the responder's first octets. */
+  const greetAfter = (early: readonly Parameters<Rig['send']>[1][]): string[] => {
+    rig.open();
+    rig.send(0, syn);
+    for (const segment of early) {
+      const moved = rig.deltas(() => t.strictSame(show(rig.send(0, segment)), segment.flags === SYN ? ['> S -1 0 ""'] : [], 'nothing leaves'));
+      if (segment.flags !== SYN) t.equal(moved['drop tcp.handshake'], 1);
+    }
+    t.strictSame(show(rig.send(1, answer)), ['< SA -1 0 ""']);
+    return show(rig.send(1, greeting));
+  };
+  const early = { flags: ACK, seq: 0, ack: 0 };
+  const passes = ['< PA 0 0 "220 mx\\r\\n"'];
+  t.strictSame(greetAfter([early]), passes, 'the handshake is complete');
+  t.equal(rig.sessions.state(rig.session), OPEN);
+  t.strictSame(show(rig.send(0, { flags: ACK, seq: 0, ack: 8 })), ['> A 0 8 ""']);
+  t.strictSame(show(rig.send(0, { seq: 0, ack: 8, data: 'NOOP\r\n' })), ['> PA 0 8 "NOOP\\r\\n"']);
+  t.strictSame(greetAfter([{ ...early, ack: 5 }, early]), passes, 'the newest one counts');
+
+  t.strictSame(greetAfter([]), [], 'none came');
+  t.strictSame(greetAfter([{ ...early, ack: 1 }]), [], 'another number');
+  t.strictSame(greetAfter([{ ...early, ack: -1 }]), []);
+  t.strictSame(greetAfter([early, { ...early, ack: 0x4000_0000 }]), [], 'a later one with another number');
+  t.strictSame(greetAfter([{ ...early, seq: 1 }]), [], 'not the number behind the SYN');
+  t.strictSame(greetAfter([{ ...early, flags: ACK | PSH, data: 'EXPN\r\n' }]), [], 'with octets');
+  t.strictSame(greetAfter([{ ...early, flags: ACK | FIN }]), [], 'with a FIN');
+  t.strictSame(greetAfter([early, syn]), [], 'before the SYN was sent again');
+  t.equal(rig.sessions.state(rig.session), OPENING);
+  t.strictSame(show(rig.send(0, early)), ['> A 0 0 ""'], 'the third segment as ever');
+  t.strictSame(show(rig.send(1, greeting)), passes);
+  t.strictSame(greetAfter([early]), passes);
+  t.strictSame(show(rig.send(1, answer)), [], 'no SYN/ACK behind the first octets');
+
+  rig.open();
+  rig.send(0, syn);
+  rig.send(0, early);
+  rig.send(1, { ...answer, seq: 99 });
+  t.equal(rig.sessions.state(rig.session), OPENING, 'the SYN/ACK of somebody else');
+  rig.close();
+});
+
 t.test('window: scale, edge, probes, clamp', async (t) => {
   const rig = new Rig({ emitted: 100_000 });
   rig.open();
