@@ -23,6 +23,11 @@ import { CaptureWriter, privateMemory } from '../../src/port/capture-writer.ts';
 import { BATCHES, DROPS, EVENTS_LOST } from '../../src/telemetry/counters.ts';
 import { FRAME_TRUNCATED } from '../../src/telemetry/reasons.ts';
 
+// Awaited before the first test: tap ends a file whose tests stop coming.
+const LIBPCAP_MISSING = await import('pcap').then(
+  () => false as const,
+  () => 'the optional package pcap is not installed',
+);
 const folder = mkdtempSync(join(tmpdir(), 'postern-replay-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 const root = installationFolder();
@@ -195,11 +200,6 @@ t.test('records cut by the snap length are dropped', async (t) => {
   const report = reportOf(await postern(capture('cut.pcap', 1, frame, 1500), '--json'));
   t.same(report.drops, { 'frame.truncated': 1 });
 });
-
-const LIBPCAP_MISSING = await import('pcap').then(
-  () => false as const,
-  () => 'the optional package pcap is not installed',
-);
 
 t.test('a filter', { skip: LIBPCAP_MISSING }, async (t) => {
   const path = join(sample, 'outside.pcap');
