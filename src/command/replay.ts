@@ -11,10 +11,10 @@ import { BATCH } from '../frame/frames.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { CAPTURE_AREA } from '../port/capture-file.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME, EXIT_USAGE } from './errors.ts';
-import { describeEvent, TextLog } from './event-log.ts';
 import { addEventOptions, closeEventLog, type EventOptions, openEventLog } from './event-output.ts';
 import { installationFolder } from './installation.ts';
 import { loadPolicy } from './load-policy.ts';
+import { type ConsoleOptions, ReplayConsole } from './replay-console.ts';
 import { runCaptures } from './replay-loop.ts';
 import {
   type Capture,
@@ -36,7 +36,7 @@ Examples:
 
 Exit status: 0 done, 1 a damaged capture or a full disk, 2 wrong command line, configuration or kind of capture.`;
 
-interface ReplayOptions extends EventOptions {
+interface ReplayOptions extends EventOptions, ConsoleOptions {
   readonly config?: string;
   readonly port: readonly string[];
   readonly output?: string;
@@ -47,11 +47,7 @@ interface ReplayOptions extends EventOptions {
   readonly json: boolean;
   readonly lenient: boolean;
   readonly batch: number;
-  readonly log?: string;
-  readonly debug?: string;
 }
-
-const DEBUG_SMTP = 'ip inspect smtp';
 
 /** Adds the subcommand. */
 export function register(program: Command): void {
@@ -74,8 +70,9 @@ export function register(program: Command): void {
         .default('synthetic'),
     )
     .option('--filter <expression>', 'only frames that pass this filter of libpcap (needs the optional package pcap)')
-    .option('--debug <what>', `messages of a debug command, '${DEBUG_SMTP}', to the log`)
-    .option('--log <file>', 'write events to a file (with --debug alone: to stderr)')
+    .option('--debug <what>', "messages of a debug command, for instance 'ip inspect smtp' or 'postern packet count 5'; may be repeated", collect, [])
+    .option('--log <file>', 'write the log to a file (with --debug alone: to stderr)')
+    .option('--exec <show>', "a display to print behind the last frame, for instance 'show ip inspect sessions'; may be repeated", collect, [])
     .option('--json', 'print the report as one JSON object', false)
     .option('--lenient', 'run although lines of the configuration were rejected', false)
     .addOption(new Option('--batch <frames>', 'frames of a batch').argParser(parseBatch).default(BATCH).hideHelp())
@@ -99,40 +96,31 @@ function parseBatch(text: string): number {
 async function replay(capture: string | undefined, options: ReplayOptions): Promise<number> {
   refuseContradictions(capture, options);
   const config = options.config ?? join(installationFolder(), 'rules', 'transparent.cfg');
-  const { policy } = loadPolicy(config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
-  const { ports, total, damaged, engine } = await open(capture, options, policy);
+  const loaded = loadPolicy(config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
+  const { policy } = loaded;
+  const { ports, total, damaged, engine, devices } = await open(capture, options, policy);
   warnOfMissingPorts(policy, engine);
   const progress = progressBar(ports.sources, total);
-  const log = openLog(options, engine);
+  const terminal = await ReplayConsole.open(options, loaded, engine, devices);
   const events = await openEventLog(options, policy, true);
   if (events !== null) engine.plane.setDropLog(true);
   const pump = new EventPump(engine.plane.events, engine.plane.counters);
-  for (const sink of [log, events]) if (sink !== null) pump.add(sink);
+  for (const sink of [terminal.sink, events]) if (sink !== null) pump.add(sink);
   const { elapsed, seconds } = runCaptures(engine, ports.sources, options.batch, {
     onProgress: progress.draw,
-    onBatch: log === null && events === null ? null : () => void pump.drain(),
+    onBatch: () => {
+      pump.drain();
+      terminal.sample();
+    },
   });
-  log?.close();
+  const logFailure = terminal.close();
   const eventsWritten = await closeEventLog(events);
   progress.stop();
   const report = makeReport(engine.plane.counters, elapsed, seconds);
+  process.stdout.write(await terminal.show());
   process.stdout.write(options.json ? formatJson(report) : formatTable(report));
-  const status = reportFailures(ports, log?.failure == null ? damaged : [...damaged, `the log is not complete: ${log.failure}`]);
+  const status = reportFailures(ports, logFailure === null ? damaged : [...damaged, `the log is not complete: ${logFailure}`]);
   return eventsWritten ? status : Math.max(status, EXIT_RUNTIME);
-}
-
-/** Null: nobody wants the events. */
-function openLog({ log, debug }: ReplayOptions, engine: ReplayEngine): TextLog | null {
-  if (debug !== undefined) {
-    if (debug !== DEBUG_SMTP) throw new CommandError(`--debug '${debug}': only '${DEBUG_SMTP}' is known`);
-    engine.plane.setDebug(true);
-  }
-  if (log === undefined && debug === undefined) return null;
-  try {
-    return new TextLog(log ?? null, describeEvent);
-  } catch (error) {
-    throw new CommandError(`--log: ${(error as Error).message}`);
-  }
 }
 
 function refuseContradictions(capture: string | undefined, options: ReplayOptions): void {
@@ -153,6 +141,13 @@ interface Opened {
   readonly total: number;
   /** Captures that libpcap could not read to their end. */
   readonly damaged: readonly string[];
+  /** The capture of each interface, by interface index. */
+  readonly devices: readonly (string | null)[];
+}
+
+/** What the user calls the capture of an interface; one that was taken on one wire is that of both. */
+function captureOf(name: string, captures: readonly Capture[]): string {
+  return (captures.find((capture) => (capture as PortCapture).interface === name) ?? captures[0]!).name;
 }
 
 /** Opens the captures, filtered where that is asked for, and makes the engine over them. */
@@ -173,7 +168,7 @@ async function open(capture: string | undefined, options: ReplayOptions, policy:
       (sum: number, { input }) => sum + (statSync(input, { throwIfNoEntry: false })?.size ?? 0),
       0,
     );
-    return { ports, engine, total, damaged };
+    return { ports, engine, total, damaged, devices: policy.interfaces.map(({ name }, i) => (engine.ports[i] === null ? null : captureOf(name, captures))) };
   } finally {
     // What is open stays readable.
     remove();

@@ -5,6 +5,7 @@ import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { EventRecord } from '../telemetry/event-record.ts';
 import * as steps from '../telemetry/event-ring.ts';
 import { REASONS } from '../telemetry/reasons.ts';
+import { SESSION_ID_BASE, SESSION_ID_STEP } from './state.ts';
 import { initiatorAddr, responderAddr } from './syslog/message.ts';
 
 const TCP = 6;
@@ -35,7 +36,7 @@ function stepText(event: EventRecord, policy: PolicySnapshot): string {
     case steps.TRACE_DEFRAGMENT:
       return `defragment: ${value2 === 1 ? 'the datagram is whole' : 'waits for the rest'}`;
     case steps.TRACE_LOOKUP:
-      return value2 < 0 ? 'lookup: no session' : `lookup: session ${value2}, ${value3 === 0 ? 'from its initiator' : 'from its responder'}, ${STATES[event.value4]}`;
+      return value2 < 0 ? 'lookup: no session' : `lookup: session ${sessionId(value2)}, ${value3 === 0 ? 'from its initiator' : 'from its responder'}, ${STATES[event.value4]}`;
     case steps.TRACE_ACCESS_LIST:
       return `admit: ${accessText(event, policy)}`;
     case steps.TRACE_TRANSLATE:
@@ -45,7 +46,7 @@ function stepText(event: EventRecord, policy: PolicySnapshot): string {
     case steps.TRACE_RULE:
       return `admit: ${ruleText(event, policy)}`;
     case steps.TRACE_OPEN:
-      return `admit: session ${value2} opened`;
+      return `admit: session ${sessionId(value2)} opened`;
     case steps.TRACE_TRACK:
       return `track: ${value2 === value3 ? STATES[value3] : `${STATES[value2]} -> ${value3 === 0 ? 'ended' : STATES[value3]}`}`;
     case steps.TRACE_EVENT:
@@ -93,6 +94,11 @@ function ruleText(event: EventRecord, policy: PolicySnapshot): string {
   const rule = policy.rules[event.rule];
   if (event.value2 === 0 || rule === undefined) return 'no inspection rule covers it';
   return `inspection rule ${rule.name}, ${rule.entries[event.entry]?.keyword ?? '?'}`;
+}
+
+/** As `show ip inspect sessions` prints it. */
+function sessionId(session: number): string {
+  return (SESSION_ID_BASE + session * SESSION_ID_STEP).toString(16).toUpperCase();
 }
 
 function reasonText({ reason }: EventRecord): string {

@@ -9,6 +9,10 @@ export const SESSION_CLOSING = 'SIS_CLOSING';
 export const SESSION_CLOSED = 'SIS_CLOSED';
 export type SessionState = typeof SESSION_OPENING | typeof SESSION_OPEN | typeof SESSION_CLOSING | typeof SESSION_CLOSED;
 
+/** Identifiers of sessions: the address of the record, as IOS prints that of its control block. */
+export const SESSION_ID_BASE = 0x6500_0000;
+export const SESSION_ID_STEP = 64;
+
 /** One session; addresses as text, because they may be IPv6. */
 export interface SessionRow {
   /** Identifier, uint32. */

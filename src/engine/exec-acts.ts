@@ -5,11 +5,11 @@ import type { Args } from '../config/language/args.ts';
 import { configurationText } from '../config/running-config.ts';
 import type { ExecCommand, ExecCommandName } from '../console/exec-commands.ts';
 import type { Outcome } from '../console/shell-session.ts';
+import { SESSION_ID_BASE, SESSION_ID_STEP } from '../console/state.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import type { SessionRow } from './control.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { debugInspection, debugPackets, undebugAll, undebugPackets } from './debug-acts.ts';
-import { SESSION_ID_BASE, SESSION_ID_STEP } from './firewall-state.ts';
 import { saveText } from './save.ts';
 
 const DONE: Outcome = { output: '', rejected: false };

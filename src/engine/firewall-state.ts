@@ -5,7 +5,7 @@
 import type { Configuration } from '../config/model.ts';
 import {
   type FirewallState, type LogState, type NeighbourRow, NO_PORT, type PortRow, type SessionRow, type SessionState, type TranslationRow, SESSION_CLOSED,
-  SESSION_CLOSING, SESSION_OPEN, SESSION_OPENING,
+  SESSION_CLOSING, SESSION_ID_BASE, SESSION_ID_STEP, SESSION_OPEN, SESSION_OPENING,
 } from '../console/state.ts';
 import { PORT_SIZE, PORTS, SESSIONS_CURRENT } from '../telemetry/counters.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
@@ -38,10 +38,6 @@ export interface Surroundings {
   /** Seconds since a session was made, -1: never. */
   readonly lastCreation: number;
 }
-
-/** Identifiers of sessions: the address of the record, as IOS prints that of its control block. */
-export const SESSION_ID_BASE = 0x6500_0000;
-export const SESSION_ID_STEP = 64;
 
 /** Sessions that a display shows at most. */
 const MAX_SESSIONS = 10_000;

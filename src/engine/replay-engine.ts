@@ -6,6 +6,9 @@ import { DataPlane } from '../path/data-plane.ts';
 import { advance, attach, breathe } from '../path/path.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Port } from '../port/port.ts';
+import type { Answer, Question } from './control.ts';
+import type { Inquirable } from './firewall-state.ts';
+import { answer } from './inquiry.ts';
 
 /** Makes the port of an interface in its receive area, or null when the interface has none. */
 export type MakePort = (name: string, index: number, region: Region, start: number, octets: number) => Port | null;
@@ -23,8 +26,10 @@ export interface ReplayOptions {
 
 const REPLAY_SEED = 0x5051_5253;
 
-export class ReplayEngine {
+export class ReplayEngine implements Inquirable {
   readonly plane: DataPlane;
+  readonly counters: Float64Array;
+  readonly hits: Float64Array;
   readonly region: Region;
   readonly ports: readonly (Port | null)[];
 
@@ -37,6 +42,8 @@ export class ReplayEngine {
       region: this.region, policy, ports: this.ports, seed: options.seed ?? REPLAY_SEED, now: 0, syntheticArp: options.syntheticArp,
     });
     attach(this.plane);
+    this.counters = this.plane.counters;
+    this.hits = this.plane.hits;
   }
 
   /** Wall clock of millisecond 0, for the stamps of frames that timers send. */
@@ -54,6 +61,11 @@ export class ReplayEngine {
   /** Fires the timers that are due at or before `now`. */
   advance(now: number): void {
     advance(this.plane, now);
+  }
+
+  /** Between two batches. */
+  async ask(question: Question): Promise<Answer> {
+    return answer(this.plane, question);
   }
 
   /** Closes the ports: files are written out.  What is still held stays counted as held. */

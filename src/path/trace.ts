@@ -22,7 +22,7 @@ import * as tcp from '../wire/tcp.ts';
 import type { DataPlane } from './data-plane.ts';
 import { facts, readFacts } from './facts.ts';
 import { opening } from './open-session.ts';
-import { key } from './session-key.ts';
+import { findSession, hasKey, key } from './session-key.ts';
 
 export class PacketTrace {
   /** Frames are looked at. */
@@ -89,12 +89,16 @@ export function beginTrace(p: DataPlane, f: number): void {
   trace.nsec = frames.nsec[f]!;
   trace.queued = p.ledger.transmitQueue.count;
   trace.passedDecode = frames.fate[f] === PENDING;
-  trace.session = trace.passedDecode ? frames.session[f]! : NO_SESSION;
+  const isWhole = trace.passedDecode && hasKey(frames, f);
+  // The hint of the batch may be out of date.
+  if (isWhole) findSession(p, f);
+  trace.session = isWhole ? frames.session[f]! : NO_SESSION;
   trace.state = trace.session === NO_SESSION ? 0 : p.sessions.state(trace.session);
   trace.payload = frames.end[f]! - frames.payload[f]!;
   for (let r = 0; r < REASON_COUNT; r++) trace.events[r] = p.counters[EVENTS + r]!;
   opening.frame = NO_FRAME;
   traceReceive(p, f);
+  if (isWhole) put(p, TRACE_LOOKUP, trace.session, frames.direction[f]!, trace.state);
 }
 
 /** Behind its path. */
@@ -105,10 +109,10 @@ export function endTrace(p: DataPlane, f: number): void {
   const isFragment = (frames.flags[f]! & FRAGMENT) !== 0;
   if (isFragment && trace.passedDecode) put(p, TRACE_DEFRAGMENT, fate === CONSUMED || fate === QUEUED ? 1 : 0, 0, 0);
   if (opening.frame !== NO_FRAME) traceOpening(p, f);
-  else if (trace.session !== NO_SESSION) put(p, TRACE_LOOKUP, trace.session, frames.direction[f]!, trace.state);
   const session = opening.frame !== NO_FRAME ? opening.session : trace.session;
-  if (session !== NO_SESSION) traceSession(p, f, session);
+  if (session !== NO_SESSION) put(p, TRACE_TRACK, trace.state, p.sessions.state(session), 0);
   traceEvents(p);
+  if (session !== NO_SESSION && p.sessions.hasFlag(session, INSPECTED)) traceRelease(p, f, session);
   traceEmission(p);
   const at = claim(p, TRACE_END);
   if (at < 0) return;
@@ -135,7 +139,6 @@ function traceReceive(p: DataPlane, f: number): void {
 
 /** What admit decided of a datagram of no session, as far as it came. */
 function traceOpening(p: DataPlane, f: number): void {
-  put(p, TRACE_LOOKUP, NO_SESSION, 0, 0);
   for (let i = 0; i < opening.askedCount; i++) traceAccessList(p, f, i * 3);
   const changed = opening.newSrc !== key.src || opening.newDst !== key.dst || opening.newPorts !== key.ports;
   if (changed) traceAddresses(p, f);
@@ -186,12 +189,9 @@ function traceRule(p: DataPlane): void {
   p.events.commit();
 }
 
-/** State, and what of its octets goes on.  A session that has ended is in state 0. */
-function traceSession(p: DataPlane, f: number, session: number): void {
-  const { trace, frames, sessions } = p;
-  const state = sessions.state(session);
-  put(p, TRACE_TRACK, trace.state, state, 0);
-  if (state === 0 || !sessions.hasFlag(session, INSPECTED)) return;
+/** Octets that arrived, and those that leave in the same direction because of it. */
+function traceRelease(p: DataPlane, f: number, session: number): void {
+  const { trace, frames } = p;
   const { transmitQueue } = p.ledger;
   let leaving = 0;
   for (let i = trace.queued; i < transmitQueue.count; i++) {
