@@ -1,6 +1,7 @@
 // A client's end of the console socket: questions in order, and log lines that come unasked.
 
 import { connect, type Socket } from 'node:net';
+import { checkSocketPath } from './socket-path.ts';
 import { encodeRequest, PROTOCOL_VERSION, readReplies, type Reply, type Request } from './wire-protocol.ts';
 
 /** What a request asks, without its number. */
@@ -91,10 +92,19 @@ export class ConsoleClient {
 
 function reach(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    checkPath(path);
     const socket = connect(path);
     socket.once('connect', () => resolve(socket.off('error', reject)));
     socket.once('error', (error: NodeJS.ErrnoException) => reject(new NoFirewall(whyNot(path, error))));
   });
+}
+
+function checkPath(path: string): void {
+  try {
+    checkSocketPath(path);
+  } catch (error) {
+    throw new NoFirewall(`${path}: ${(error as Error).message}`);
+  }
 }
 
 function whyNot(path: string, error: NodeJS.ErrnoException): string {

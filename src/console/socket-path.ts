@@ -21,3 +21,11 @@ function isInitNamespace(): boolean {
     return false;
   }
 }
+
+/** Octets of a path that the kernel takes (sun_path); a longer one would be cut in silence. */
+const MAX_PATH = 107;
+
+/** Throws an Error when the path is too long for a socket. */
+export function checkSocketPath(path: string): void {
+  if (Buffer.byteLength(path) > MAX_PATH) throw new Error(`the path of a socket has at most ${MAX_PATH} octets`);
+}

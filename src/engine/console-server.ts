@@ -8,7 +8,7 @@ import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { type Outcome, ShellSession } from '../console/shell-session.ts';
-import { RUN_FOLDER } from '../console/socket-path.ts';
+import { checkSocketPath, RUN_FOLDER } from '../console/socket-path.ts';
 import { encodeReply, ProtocolError, PROTOCOL_VERSION, readRequests, type Reply, type Request } from '../console/wire-protocol.ts';
 import type { ControlPlane } from './control-plane.ts';
 
@@ -33,6 +33,7 @@ export class ConsoleServer {
   /** Takes the socket.  Throws SocketRefused when another firewall has it or it cannot be made. */
   static async listen(path: string): Promise<ConsoleServer> {
     try {
+      checkSocketPath(path);
       makeFolder(dirname(path));
       await removeStale(path);
       return new ConsoleServer(path, await bind(path));

@@ -9,7 +9,7 @@ import {
 } from '../console/state.ts';
 import { PORT_SIZE, PORTS, SESSIONS_CURRENT } from '../telemetry/counters.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import { RESOLVED, STATIC } from '../session/neighbours.ts';
+import { RESOLVED, STATIC, UNRESOLVED } from '../session/neighbours.ts';
 import { CLOSED, CLOSING, OPENING } from '../session/record.ts';
 import type { PortRates } from './rates.ts';
 import type { Answer, BindingRow, Gauges, NeighbourRow as NeighbourAnswer, Question, SessionRow as SessionAnswer } from './control.ts';
@@ -66,7 +66,7 @@ export async function readState(source: Inquirable, around: Surroundings): Promi
       hits: gauges.natHits, misses: gauges.natMisses, expired: gauges.natExpired, peak: gauges.natPeak, peakAge: gauges.natPeakAge / 1000,
       mappingReferences: mappingReferences(bindings, around.configuration),
     },
-    neighbours: neighbours.map((row) => neighbourRow(row, around.policy)),
+    neighbours: neighbours.filter(({ state }) => state !== UNRESOLVED).map((row) => neighbourRow(row, around.policy)),
     ports: order.map((i) => portRow(around.ports[i], gauges, i)),
     log: around.log,
     debugging: around.debugging,

@@ -23,7 +23,7 @@ export interface TestFirewall {
 /** `text` is the configuration; `file` where `write memory` goes. */
 export async function startFirewall(text: string): Promise<TestFirewall> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-console-'));
-  const box = new Box(text);
+  const box = new Box(text, { maxSessions: 1000 });
   const file = join(folder, 'startup.cfg');
   const plane = new ControlPlane({
     engine: inquire(box), configuration: parseConfiguration(text).configuration, policy: box.policy, file,

@@ -17,10 +17,11 @@ export class Box {
   now = 0;
   private before: Float64Array;
 
-  constructor(config: string, options: { down?: readonly string[]; syntheticArp?: boolean } = {}) {
+  constructor(config: string, options: { down?: readonly string[]; syntheticArp?: boolean; maxSessions?: number } = {}) {
     const { configuration, rejected } = parseConfiguration(config);
     if (rejected.length > 0) throw new Error(rejected.map((line) => line.formatted).join(''));
-    this.policy = compilePolicy(configuration, { epoch: 1, verifyChecksums: true });
+    const policy = compilePolicy(configuration, { epoch: 1, verifyChecksums: true });
+    this.policy = { ...policy, maxSessions: options.maxSessions ?? policy.maxSessions };
     this.engine = new ReplayEngine({
       policy: this.policy, portOctets: 1 << 20, syntheticArp: options.syntheticArp ?? true,
       shape: { smallSlots: 1024, largeSlots: 16, storePages: 1024 },

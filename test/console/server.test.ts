@@ -1,0 +1,496 @@
+// The console of a running firewall over its socket: a session of commands with traffic meanwhile, configuration that acts
+// line by line, reload, clear, the terminal, the commands exec, console and reload, and who may have the socket.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import t from 'tap';
+import { ConsoleTerminal } from '../../src/command/console-terminal.ts';
+import { parseConfiguration } from '../../src/config/parse.ts';
+import { globalMode } from '../../src/config/global-mode.ts';
+import { configurationText } from '../../src/config/running-config.ts';
+import { ConsoleClient } from '../../src/console/client.ts';
+import { EXEC_RULES } from '../../src/console/exec-commands.ts';
+import { ShellSession } from '../../src/console/shell-session.ts';
+import { ConsoleServer } from '../../src/engine/console-server.ts';
+import * as counters from '../../src/telemetry/counters.ts';
+import { type Draw, sampleLine } from '../config/sample.ts';
+import { segment, userDatagram } from '../path/datagrams.ts';
+import { startFirewall, type TestFirewall } from './firewall.ts';
+import { MailTraffic } from './mail-traffic.ts';
+
+function findRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'rules'))) folder = dirname(folder);
+  return folder;
+}
+
+const ROOT = findRoot();
+const REFERENCE = readFileSync(join(ROOT, 'rules', '3640.cfg'), 'latin1');
+const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const OUT = 'Ethernet2/0';
+const IN = 'Ethernet2/1';
+
+/** A firewall that is closed at the end of the test. */
+async function firewall(t: Tap, configuration = REFERENCE): Promise<TestFirewall> {
+  const running = await startFirewall(configuration);
+  t.teardown(() => running.close());
+  return running;
+}
+
+type Tap = { teardown(what: () => unknown): unknown };
+
+/** Opens a session; lines entered return their output. */
+async function shell(t: Tap, { socket }: TestFirewall, privileged = true): Promise<{ client: ConsoleClient; enter: (line: string) => Promise<string> }> {
+  const client = await ConsoleClient.connect(socket, privileged);
+  t.teardown(() => client.close());
+  return { client, enter: async (line) => (await client.ask({ enter: line })).output };
+}
+
+/** What stands behind the prompts of a transcript. */
+const TYPED = /^[\w-]+(?:\([\w-]+\))?[>#](.*)$/;
+
+t.test('a session of 60 commands, and no frame is lost', async (t) => {
+  const fixture = join(ROOT, 'test', 'console', 'fixtures', 'session.txt');
+  const recorded = readFileSync(fixture, 'utf8');
+  const running = await firewall(t);
+  const { box, plane } = running;
+  const mail = new MailTraffic(box, 4000);
+  mail.open();
+  box.send(IN, userDatagram({ from: '10.10.10.5', to: '198.18.0.53', sport: 53, dport: 53 }));
+  box.delta();
+  const { client } = await shell(t, running, false);
+  let transcript = '';
+  let commands = 0;
+  for (const recordedLine of recorded.split('\n')) {
+    const typed = TYPED.exec(recordedLine)?.[1];
+    if (typed === undefined || typed === '') continue;
+    mail.exchange('NOOP\r\n', '250 ok\r\n');
+    box.wait(250);
+    plane.rates.sample();
+    transcript += `${client.prompt}${typed}\n`;
+    const ask = typed === '^Z' ? { end: {} } : typed.endsWith('?') ? { help: typed.slice(0, -1) } : { enter: typed };
+    transcript += (await client.ask(ask)).output;
+    commands++;
+  }
+  transcript += client.prompt;
+  if (process.env.POSTERN_RECORD) writeFileSync(fixture, transcript);
+  t.equal(transcript, recorded);
+  t.ok(commands >= 60, `${commands} commands`);
+  t.equal(mail.arrived, mail.sent, 'every segment came out on the other side');
+  t.equal(box.delta().dropped, undefined);
+});
+
+t.test('configure terminal acts on the next frame, and a bad line changes nothing', async (t) => {
+  const running = await firewall(t);
+  const { box, plane } = running;
+  const { enter } = await shell(t, running);
+  const web = (): string[] => box.send(OUT, segment({ from: '198.18.0.9', to: '172.22.1.110', sport: 4000 + box.now, dport: 80, flags: 'S' }));
+  const isLetIn = (): boolean => {
+    box.wait(1000);
+    return web().some((line) => line.startsWith(IN));
+  };
+  t.notOk(isLetIn());
+  await enter('configure terminal');
+  const before = plane.policy;
+  t.match(await enter('access-list 101 permit tpc any any'), /^ +\^\n% Invalid input/);
+  t.equal(plane.policy, before, 'a rejected line installs nothing');
+  t.equal(await enter('access-list 101 permit tcp any host 172.22.1.110 eq www'), '');
+  t.equal(plane.policy.epoch, before.epoch + 1);
+  t.ok(isLetIn());
+  t.equal(await enter('interface Ethernet2/0'), '');
+  t.equal(plane.policy.epoch, before.epoch + 1, 'a line that only moves between modes installs nothing');
+  t.equal(await enter('no ip access-group 101 in'), '');
+  t.equal(await enter('no access-list 101 permit tcp any host 172.22.1.110 eq www'), '', 'a global line in a sub-mode');
+  t.ok(isLetIn(), 'no list, no denial');
+  t.equal(plane.engine.counters[counters.POLICY_RELOADS], 3);
+  t.equal(box.engine.plane.policy.epoch, before.epoch + 3);
+});
+
+t.test('what cannot be compiled is refused whole', async (t) => {
+  const running = await firewall(t);
+  const { client, enter } = await shell(t, running);
+  await enter('configure terminal');
+  for (let i = 0; i < 12; i++) t.equal(await enter(`interface Loopback${i}`), '');
+  const before = running.plane.configuration;
+  const refused = await client.ask({ enter: 'interface Loopback12' });
+  t.same([refused.output, refused.rejected, refused.prompt], ['% At most 15 interfaces\n', true, '3640-123(config-if)#']);
+  t.equal(running.plane.configuration, before);
+  t.equal(await enter('description eleven'), '');
+  t.equal(running.plane.configuration.interfaces.at(-1)!.description, 'eleven', 'the session goes on where it was');
+  await enter('no interface Loopback11');
+  t.equal(running.plane.configuration.interfaces.length, before.interfaces.length - 1);
+  t.match(await enter('interface Loopback12'), /those that were removed included/);
+});
+
+t.test('two sessions configure at once: neither undoes the other', async (t) => {
+  const running = await firewall(t);
+  const one = await shell(t, running);
+  const two = await shell(t, running);
+  for (const { enter } of [one, two]) await enter('configure terminal');
+  await one.enter('interface Ethernet2/0');
+  await one.enter('description one');
+  await two.enter('hostname other');
+  await two.enter('interface Ethernet2/1');
+  await two.enter('description two');
+  await one.enter('ip mtu 1400');
+  t.equal(one.client.prompt, 'other(config-if)#');
+  const { configuration } = running.plane;
+  t.equal(configuration.hostname, 'other');
+  t.match(configuration.interfaces, [{ description: 'one', mtu: 1400 }, {}, { description: 'two' }]);
+  await two.client.ask({ reload: { text: REFERENCE, lenient: false } });
+  t.equal(await one.enter('ip mtu 1300'), '', 'after a reload the mode is entered again');
+  const [reloaded] = running.plane.configuration.interfaces;
+  t.same([reloaded!.name, reloaded!.mtu, reloaded!.description], [OUT, 1300, undefined]);
+});
+
+t.test('reload: sessions that are still allowed live on, a bad configuration changes nothing', async (t) => {
+  const running = await firewall(t);
+  const { box, plane, file } = running;
+  const { client } = await shell(t, running);
+  const mail = new MailTraffic(box, 4000);
+  mail.open();
+  const hits = (): number => plane.engine.hits[plane.policy.accessLists[0]!.firstHit]!;
+  const before = plane.policy;
+  t.equal(hits(), 1);
+  const bad = await client.ask({ reload: { text: `${REFERENCE}\nip inspct name X tcp\n`, lenient: false } });
+  t.ok(bad.rejected);
+  t.match(bad.output, /^line \d+:\nip inspct name X tcp\n {3}\^\n% Invalid input/);
+  t.equal(plane.policy, before);
+  const lenient = await client.ask({ reload: { text: REFERENCE.replace('hostname 3640-123', 'hostname fw\nfoo'), lenient: true } });
+  t.notOk(lenient.rejected);
+  t.equal(plane.configuration.hostname, 'fw');
+  mail.exchange('NOOP\r\n', '250 ok\r\n');
+  t.equal(hits(), 1, 'admitted again without a hit, and the counter of an unchanged list stays');
+  const longer = REFERENCE.replace(/^(access-list 101 .*)$/m, 'access-list 101 deny udp any any\n$1');
+  await client.ask({ reload: { text: longer, lenient: false } });
+  mail.exchange('NOOP\r\n', '250 ok\r\n');
+  t.same(Array.from(plane.engine.hits.subarray(plane.policy.accessLists[0]!.firstHit, plane.policy.accessLists[0]!.firstHit + 2)), [0, 1]);
+  t.equal(mail.arrived, mail.sent);
+  await client.ask({ reload: { text: REFERENCE.replace(/^access-list 101 .*$/m, 'access-list 101 deny ip any any'), lenient: false } });
+  mail.exchange('NOOP\r\n', '250 ok\r\n');
+  t.ok(mail.arrived < mail.sent, 'one that is not allowed any more ends');
+  t.match((await client.ask({ reload: { lenient: false } })).output, /no such file/);
+  writeFileSync(file, REFERENCE);
+  t.notOk((await client.ask({ reload: { lenient: false } })).rejected, 'the file that it was started with');
+});
+
+t.test('no undoes, and print and parse agree, for lines of the whole grammar at the prompt', async (t) => {
+  const running = await firewall(t, 'hostname fw\ninterface Ethernet0\n ip address 10.0.0.1 255.255.255.0\n');
+  const session = new ShellSession(running.plane, true);
+  await session.enter('configure terminal');
+  const readsBack = (t: { equal(found: unknown, wanted: unknown, what: string): unknown }, what: string): void => {
+    const printed = configurationText(running.plane.configuration);
+    const { configuration, rejected } = parseConfiguration(printed);
+    t.equal(rejected.length, 0, what);
+    t.equal(configurationText(configuration), printed, what);
+  };
+  const { rules } = globalMode;
+  let accepted = 0;
+  let undone = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.gen(), async (g) => {
+      const draw: Draw = (below) => g(fc.nat, { max: below - 1 });
+      const line = sampleLine(rules[draw(rules.length)]!.pattern, draw);
+      if (/^(end|exit)\b|^interface/i.test(line)) return;
+      const before = running.plane.configuration;
+      const { rejected } = await session.enter(line);
+      const after = running.plane.configuration;
+      if (rejected) {
+        t.equal(after, before, line);
+        return;
+      }
+      accepted++;
+      readsBack(t, line);
+      if (/^no /i.test(line)) return;
+      const { rejected: keeps } = await session.enter(`no ${line}`);
+      if (!keeps) undone++;
+      readsBack(t, `no ${line}`);
+    }),
+    { numRuns: 150, seed: 20_261_125 },
+  );
+  t.ok(accepted > 60, `${accepted} lines accepted`);
+  t.ok(undone > 25, `${undone} undone`);
+});
+
+t.test('no, line by line', async (t) => {
+  const running = await firewall(t);
+  const session = new ShellSession(running.plane, true);
+  const original = configurationText(running.plane.configuration);
+  const lines: readonly (readonly [mode: string, line: string])[] = [
+    ['', 'ip inspect audit-trail'], ['', 'ip inspect max-incomplete high 700'], ['', 'ip inspect tcp idle-time 60'],
+    ['', 'ip inspect name NEW esmtp max-data 1000'], ['', 'access-list 7 permit 10.0.0.0 0.255.255.255'],
+    ['', 'ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0'], ['', 'ip nat translation udp-timeout 30'],
+    ['', 'ip nat inside source static 10.10.10.9 172.22.1.119'], ['', 'ip route 192.0.2.0 255.255.255.0 10.10.10.3'],
+    ['', 'arp 172.22.1.77 0200.0000.0177 arpa'], ['', 'logging 10.10.10.8'], ['', 'logging buffered 8192'], ['', 'ip port-map smtp port 2525'],
+    ['interface Ethernet2/0', 'ip inspect IN-OUT out'], ['interface Ethernet2/0', 'shutdown'], ['interface Ethernet2/1', 'ip mtu 1400'],
+    ['interface Ethernet2/1', 'description x'], ['interface Ethernet2/1', 'ip access-group 101 out'],
+  ];
+  for (const [mode, line] of lines) {
+    for (const word of ['configure terminal', mode]) await session.enter(word);
+    const { epoch } = running.plane.policy;
+    t.same(await session.enter(line), { output: '', rejected: false }, line);
+    t.not(configurationText(running.plane.configuration), original, line);
+    t.same(await session.enter(`no ${line}`), { output: '', rejected: false }, `no ${line}`);
+    t.equal(configurationText(running.plane.configuration), original, `no ${line}`);
+    t.equal(running.plane.policy.epoch, epoch + 2);
+    await session.endConfiguration();
+  }
+});
+
+t.test('every display on a firewall with sessions', async (t) => {
+  const running = await firewall(t, `${REFERENCE}
+access-list 9 permit 10.10.10.0 0.0.0.255
+ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0
+ip nat inside source list 9 pool P overload
+`);
+  const { box } = running;
+  new MailTraffic(box, 4000).open();
+  box.send(IN, userDatagram({ from: '10.10.10.77', to: '198.18.0.53', sport: 5353, dport: 53 }));
+  const session = new ShellSession(running.plane, true);
+  const shows = EXEC_RULES.filter(({ command }) => command.startsWith('show ') && command !== 'show ip inspect name').map(({ command }) => command);
+  for (const line of [...new Set(shows), 'show ip inspect name OUT-IN', 'show ip nat translations verbose', 'show ip inspect sessions detail']) {
+    const { output, rejected } = await session.enter(line);
+    t.notOk(rejected, line);
+    if (line !== 'show debugging') t.match(output, /\S/, line);
+  }
+  const shown = async (line: string): Promise<string> => (await session.enter(line)).output;
+  t.equal(
+    await shown('show ip inspect sessions'),
+    `Established Sessions
+ Session 65000000 (198.18.0.9:4000)=>(10.10.10.2:25) smtp SIS_OPEN
+Half-open Sessions
+ Session 65000040 (10.10.10.77:5353)=>(198.18.0.53:53) udp SIS_OPENING
+`,
+  );
+  t.equal(
+    await shown('show ip nat translations | exclude ---'),
+    `Pro Inside global      Inside local       Outside local      Outside global
+tcp 172.22.1.110:25    10.10.10.2:25      198.18.0.9:4000    198.18.0.9:4000
+udp 172.22.1.200:5353  10.10.10.77:5353   198.18.0.53:53     198.18.0.53:53
+`,
+  );
+  t.match(await shown('show ip nat statistics'), /access-list 9 pool P refcount 1\n.*\n.*\n.*allocated 1 \(9%\)/);
+  t.match(await shown('show interfaces Ethernet2/1'), / 4 packets input, .*\n(.*\n)* +3 packets output/);
+  t.match(await shown('show arp'), /172\.22\.1\.1 .*Ethernet2\/0/);
+});
+
+t.test('clear', async (t) => {
+  const running = await firewall(t, `${REFERENCE}
+access-list 9 permit 10.10.10.0 0.0.0.255
+ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0
+ip nat inside source list 9 pool P overload
+`);
+  const { box, plane } = running;
+  const { client, enter } = await shell(t, running);
+  const current = (): number => plane.engine.counters[counters.SESSIONS_CURRENT]!;
+  const count = async (line: string): Promise<number> => (await enter(line)).split('\n').filter((row) => row !== '').length;
+  for (const port of [4000, 4001, 1502]) new MailTraffic(box, port).open();
+  for (const port of [7, 8, 9]) box.send(IN, userDatagram({ from: '10.10.10.77', to: '198.18.0.53', sport: port, dport: 53 }));
+  t.equal(current(), 6);
+  t.equal(await enter('clear ip inspect session 65000040'), '');
+  t.equal(current(), 5);
+  for (const id of ['65000041', '65FFFFC0', '1']) t.match(await client.ask({ enter: `clear ip inspect session ${id}` }), { rejected: true, output: /not found/ });
+  t.equal(await enter('clear ip nat translation tcp inside 172.22.1.110 25 10.10.10.2 25 outside 198.18.0.9 1502 198.18.0.9 1502'), '');
+  t.equal(current(), 4);
+  t.equal(await enter('clear ip nat translation udp inside 172.22.1.200 8 10.10.10.77 8'), '');
+  t.match(await enter('clear ip nat translation udp inside 172.22.1.200 1 10.10.10.77 1'), /not found/);
+  t.equal(await enter('clear ip nat translation *'), '');
+  t.match(await enter('show ip nat statistics'), /refcount 0/);
+  t.equal(await enter('clear access-list counters 101'), '');
+  t.notMatch(await enter('show ip access-lists 101'), /match/);
+  t.match(await enter('clear access-list counters 102'), /^% /);
+  t.match(await enter('show interfaces e2/0 | include packets input'), /[1-9]\d* packets input/);
+  t.equal(await enter('clear counters e2/0'), '');
+  t.match(await enter('show interfaces e2/0 | include packets input'), / 0 packets input/);
+  t.notMatch(await enter('show interfaces e2/1 | include packets input'), / 0 packets input/);
+  t.equal(await enter('clear counters'), '');
+  t.match(await enter('show interfaces e2/1 | include packets input'), / 0 packets input/);
+  t.equal(await enter('clear ip nat statistics'), '');
+  t.match(await enter('show ip nat statistics'), /Hits: 0 {2}Misses: 0/);
+  t.ok((await count('show arp | include 172.22.1.1 +0')) > 0);
+  t.equal(await enter('clear arp-cache'), '');
+  t.equal(await count('show arp | include 172.22.1.1 +0'), 0);
+  t.equal(await enter('clear ip inspect session all'), '');
+  t.equal(current(), 0);
+  t.equal(await enter('show ip inspect sessions'), '');
+});
+
+t.test('debug, and saving', async (t) => {
+  const running = await firewall(t);
+  const { enter } = await shell(t, running);
+  t.equal(await enter('debug ip inspect smtp'), 'INSPECT SMTP Inspection debugging is on\n');
+  t.match(await enter('show debugging'), /INSPECT SMTP Inspection debugging is on\n/);
+  t.equal(await enter('undebug all'), 'All possible debugging has been turned off\n');
+  t.notMatch(await enter('show debugging'), /debugging is on/);
+  writeFileSync(running.file, 'old', { mode: 0o600 });
+  await enter('configure terminal');
+  await enter('hostname saved');
+  t.equal(readFileSync(running.file, 'latin1'), 'old', 'nothing is written unasked');
+  t.equal(await enter('do write memory'), 'Building configuration...\n[OK]\n');
+  t.strictSame(parseConfiguration(readFileSync(running.file, 'latin1')).configuration, running.plane.configuration);
+  t.equal(statSync(running.file).mode & 0o777, 0o600);
+  await enter('end');
+  t.equal(await enter('copy running-config other.cfg'), 'Building configuration...\n[OK]\n');
+  t.equal(readFileSync(join(running.folder, 'other.cfg'), 'latin1'), readFileSync(running.file, 'latin1'));
+  t.match(await enter('copy running-config nowhere/other.cfg'), /^% cannot write .*ENOENT/);
+});
+
+t.test('the socket: who may use it, who may have it', async (t) => {
+  const running = await firewall(t);
+  t.equal(statSync(running.socket).mode & 0o777, 0o660);
+  await t.rejects(ConsoleServer.listen(running.socket), { message: /another firewall listens at .*--socket/ });
+  const folder = join(running.folder, 'own');
+  const path = join(folder, 'console.sock');
+  const first = await ConsoleServer.listen(path);
+  t.equal(statSync(folder).mode & 0o777, 0o700);
+  await first.close();
+  t.notOk(existsSync(path), 'removed at the end');
+  // A socket of a process that was killed: bound, and nobody listens.
+  const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  await new Promise((resolve) => spawn(process.execPath, ['-e', script]).once('exit', resolve));
+  t.ok(existsSync(path));
+  const second = await ConsoleServer.listen(path);
+  await second.close();
+  writeFileSync(path, 'not a socket');
+  await t.rejects(ConsoleServer.listen(path), { message: /there is a file of that name/ });
+  await t.rejects(ConsoleServer.listen(join(folder, 'x'.repeat(200))), { message: /at most 107 octets/ });
+  mkdirSync(join(folder, 'folder'));
+  await t.rejects(ConsoleServer.listen(join(folder, 'folder')), { message: /it is no socket/ });
+});
+
+t.test('a peer that speaks something else ends its own connection only', async (t) => {
+  const running = await firewall(t);
+  const send = async (octets: string): Promise<string> => {
+    const socket = connect(running.socket);
+    socket.on('error', () => {});
+    socket.end(Buffer.from(octets, 'latin1'));
+    return text(socket);
+  };
+  t.equal(await send('GET / HTTP/1.1\r\n\r\n'), '');
+  t.equal(await send('\xff\xff\xff\xff\xff\xff'), '');
+  t.equal(await send('\x05\x08\x01\x1a\x01x'), '', 'a line before open');
+  t.equal(await send('\x20\x08\x01'), '', 'cut');
+  t.equal(await send(''), '');
+  const { enter } = await shell(t, running);
+  t.match(await enter('show version'), /1\.2\.3/);
+});
+
+t.test('connections that come before the firewall runs are answered when it does', async (t) => {
+  const running = await firewall(t);
+  const path = join(running.folder, 'early.sock');
+  const server = await ConsoleServer.listen(path);
+  t.teardown(() => server.close());
+  const early = ConsoleClient.connect(path, true);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  server.serve(running.plane);
+  const client = await early;
+  t.match((await client.ask({ enter: 'show version' })).output, /1\.2\.3/);
+  client.close();
+});
+
+t.test('output of any length crosses whole, in order', async (t) => {
+  const entries = Array.from({ length: 1500 }, (_, i) => `access-list 150 permit tcp host 10.${i >> 8}.${i & 255}.1 any eq smtp`);
+  const running = await firewall(t, `${REFERENCE}\n${entries.join('\n')}\n`);
+  const { client } = await shell(t, running);
+  const [list, version] = await Promise.all([client.ask({ enter: 'show access-lists 150' }), client.ask({ enter: 'show version' })]);
+  t.equal(list.output.split('\n').length, 1502);
+  t.ok(list.output.length > 64 << 10);
+  t.match(list.output, /\n {4}15000 permit tcp host 10\.5\.219\.1 any eq smtp\n$/);
+  t.match(version.output, /1\.2\.3/);
+});
+
+t.test('the terminal: help without Enter, completion, pages, Ctrl-Z, history', async (t) => {
+  const running = await firewall(t);
+  const { client } = await shell(t, running, false);
+  const input = new PassThrough();
+  const output = new PassThrough();
+  let seen = '';
+  output.on('data', (chunk: Buffer) => {
+    seen += chunk.toString('latin1');
+  });
+  const ended = new ConsoleTerminal(client, input, output).run();
+  const type = async (keys: string, until: RegExp): Promise<void> => {
+    seen = '';
+    input.write(keys);
+    for (let i = 0; i < 200 && !until.test(plain(seen)); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    t.match(plain(seen), until, JSON.stringify(keys));
+  };
+  await type('sh ip insp?', /sh ip insp\?\ninspect\n3640-123>sh ip insp$/);
+  await type('\t', /ect $/);
+  await type('?', /all.*\n(.*\n)*3640-123>sh ip inspect $/);
+  await type('stat\r', /Packet inspection statistics(.*\n)*3640-123>$/);
+  await type('enable\r', /3640-123#$/);
+  await type('show running-config\r', / --More-- $/);
+  await type('\r', / --More-- $/);
+  await type(' ', / --More-- $/);
+  await type('q', /3640-123#$/);
+  await type('conf t\rinterface e2/0\rdescription typed ahead\rip acc', /\(config-if\)#ip acc$/);
+  t.equal(running.plane.configuration.interfaces[0]!.description, 'typed ahead');
+  await type('\x1a', /\^Z\n3640-123#$/);
+  await type('terminal length 0\r', /3640-123#$/);
+  await type('show running-config\r', /\nend\n3640-123#$/);
+  await type('\x1b[A\x1b[A', /terminal length 0$/);
+  await type('\x03', /\^C\n3640-123#$/);
+  input.write('exit\r');
+  await ended;
+  t.pass('exit ends it');
+});
+
+/** Without the control sequences of the terminal; a line that was cleared is shown as it was written over. */
+function plain(output: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of a terminal
+  return output.replace(/\r\n/g, '\n').replace(/[^\n]*\x1b\[1G\x1b\[(?:0J|2K)/g, '').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '');
+}
+
+async function postern(socket: string, args: readonly string[], input = ''): Promise<{ out: string; err: string; status: number }> {
+  const child = spawn(process.execPath, [CLI, args[0]!, '--socket', socket, ...args.slice(1)]);
+  child.stdin.end(input);
+  const status = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { out, err, status: await status };
+}
+
+t.test('postern exec, console and reload', async (t) => {
+  const running = await firewall(t);
+  const { socket, plane } = running;
+  t.same(await postern(socket, ['exec', 'show running-config | include hostname', 'show ip inspect sessions']), { out: 'hostname 3640-123\n', err: '', status: 0 });
+  t.same(await postern(socket, ['exec', 'show ip inspct', 'show running-config | include hostname']), {
+    out: 'hostname 3640-123\n', err: "3640-123#show ip inspct\n                 ^\n% Invalid input detected at '^' marker.\n\n", status: 2,
+  });
+  t.match(await postern(socket, ['exec', 'configure terminal', 'hostname fw', 'show ip ?']), { status: 0 });
+  t.equal(plane.configuration.hostname, 'fw');
+  const script = 'enable\nconf t\n hostname scripted\n ip inspct\nend\nshow running-config | include hostname\nexit\nshow version\n';
+  t.same(await postern(socket, ['console'], script), {
+    out: 'Enter configuration commands, one per line.  End with CNTL/Z.\nhostname scripted\n',
+    err: "scripted(config)# ip inspct\n                     ^\n% Invalid input detected at '^' marker.\n\n", status: 2,
+  });
+  const file = join(running.folder, 'new.cfg');
+  writeFileSync(file, REFERENCE);
+  t.same(await postern(socket, ['reload', file]), { out: '', err: '', status: 0 });
+  t.equal(plane.configuration.hostname, '3640-123');
+  writeFileSync(file, `${REFERENCE}\nfoo\n`);
+  t.match(await postern(socket, ['reload', file]), { out: '', err: /^line \d+:\nfoo\n\^\n% Invalid.*\n\npostern: the configuration was not accepted; nothing has changed\n$/s, status: 2 });
+  t.match(await postern(socket, ['reload', '/nowhere']), { err: /^postern: cannot read the configuration: /, status: 2 });
+  const nobody = join(running.folder, 'nobody.sock');
+  for (const args of [['exec', 'show version'], ['console'], ['reload']]) {
+    t.same(await postern(nobody, args), { out: '', err: `postern: no firewall is running here (nobody listens at ${nobody})\n`, status: 1 });
+  }
+  t.match(await postern(socket, ['exec']), { status: 2 });
+});
+
+t.test('a firewall that goes away, and one of another version', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-console-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'fake.sock');
+  const fake = createServer((socket) => socket.once('data', () => socket.destroy()));
+  await new Promise<void>((resolve) => fake.listen(path, resolve));
+  t.teardown(() => fake.close());
+  t.match(await postern(path, ['exec', 'show version']), { out: '', err: /^postern: the (firewall ended the connection|connection to the firewall broke.*)\n$/, status: 1 });
+});
