@@ -1,27 +1,17 @@
-// `postern replay`: the command line and its exit statuses, the report, both forms, and every public capture under every
-// batch size.
+// `postern replay`: the command line and its exit statuses, the report, both forms, the workloads.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import t from 'tap';
 import { writeSample } from '../../bench/sample-dialogue.ts';
 import { makeWorkload, storeWorkload, WORKLOADS, writeWorkload } from '../../bench/workloads.ts';
 import { CommandError } from '../../src/command/errors.ts';
 import { installationFolder } from '../../src/command/installation.ts';
-import { loadPolicy } from '../../src/command/load-policy.ts';
-import { runCaptures } from '../../src/command/replay-loop.ts';
-import { portsOnOneWire } from '../../src/command/replay-ports.ts';
 import { register } from '../../src/command/replay.ts';
-import { makeReport, type Report } from '../../src/console/report.ts';
-import { ReplayEngine } from '../../src/engine/replay-engine.ts';
-import type { PolicySnapshot } from '../../src/policy/snapshot.ts';
-import { CAPTURE_AREA } from '../../src/port/capture-file.ts';
+import type { Report } from '../../src/console/report.ts';
 import { CaptureWriter, privateMemory } from '../../src/port/capture-writer.ts';
-import { BATCHES, DROPS, EVENTS_LOST } from '../../src/telemetry/counters.ts';
-import { FRAME_TRUNCATED } from '../../src/telemetry/reasons.ts';
 
 // Awaited before the first test: tap ends a file whose tests stop coming.
 const LIBPCAP_MISSING = await import('pcap').then(
@@ -241,84 +231,15 @@ t.test('workloads: nothing dropped, masks as expected, the same from the same se
   }
 });
 
-/** Folder of the public captures beside the repository. */
-function capturesFolder(): string | null {
-  for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
-    const here = join(at, '..', 'shared', 'captures');
-    if (existsSync(join(at, 'package.json')) && existsSync(join(here, 'INDEX.tsv'))) return here;
-  }
-  return null;
-}
-
-interface Outcome {
-  counters: Float64Array;
-  output: string;
-  report: Report;
-  isFormat: boolean;
-}
-
-/** One capture through the default configuration, in this process; null: it cannot be opened. */
-function through(path: string, policy: PolicySnapshot, batch: number): Outcome | null {
-  const output = inFolder('through.pcap');
-  try {
-    const ports = portsOnOneWire({ name: path, input: path, output }, policy, null);
-    const engine = new ReplayEngine({
-      policy,
-      ports: ports.make,
-      portOctets: CAPTURE_AREA,
-      syntheticArp: true,
-      shape: { smallSlots: 512, largeSlots: 16, storePages: 1024 },
-    });
-    engine.plane.macTable.learning = false;
-    const { elapsed, seconds } = runCaptures(engine, ports.sources, batch);
-    const { counters } = engine.plane;
-    const report = makeReport(counters, elapsed, seconds);
-    return { counters, output: contents(output), report, isFormat: ports.sources[0]!.failure?.isFormat === true };
-  } catch (error) {
-    if (error instanceof CommandError) return null;
-    throw error;
-  }
-}
-
-/** Counters that depend on how the frames were cut into batches. */
-function comparable({ counters, output }: Outcome): string {
-  const copy = counters.slice();
-  copy[BATCHES] = 0;
-  copy[EVENTS_LOST] = 0;
-  return `${copy.join()} ${output}`;
-}
-
-const captures = capturesFolder();
-
-t.test(
-  'every public capture: all frames accounted for, the same for every batch size',
-  { skip: captures === null ? 'no ../shared/captures' : false },
-  (t) => {
-    const { policy: compiled } = loadPolicy(rules('transparent.cfg'), { lenient: false, verifyChecksums: true });
-    const policy = { ...compiled, maxSessions: 1024 };
-    const rows = readFileSync(join(captures!, 'INDEX.tsv'), 'utf8')
-      .trim()
-      .split('\n')
-      .slice(1)
-      .map((line) => line.split('\t'));
-    const unsupported: string[] = [];
-    for (const [name = '', , , , packets] of rows) {
-      const path = join(captures!, name);
-      const whole = through(path, policy, 64);
-      if (whole === null) {
-        unsupported.push(name);
-        continue;
-      }
-      if (!isConserved(whole.report)) t.fail(`${name}: frames unaccounted for`);
-      if (packets !== '?' && whole.report.frames.received !== Number(packets))
-        t.fail(`${name}: ${whole.report.frames.received} of ${packets} frames`);
-      for (const batch of [1, 2, 7]) {
-        const cut = through(path, policy, batch)!;
-        if (comparable(cut) !== comparable(whole)) t.fail(`${name}: batches of ${batch} differ from batches of 64`);
-      }
-      if (whole.counters[DROPS + FRAME_TRUNCATED]! > whole.report.frames.received) t.fail(name);
-    }
-    t.equal(unsupported.length, 12, unsupported.join('\n'));
-    t.end();
-  },
-);
+t.test('one wire: the same frames in the same order for every batch size', async (t) => {
+  const combined = join(inFolder('smtp-chat'), 'combined.pcap');
+  const run = async (batch: number): Promise<string> => {
+    const output = inFolder(`batch-${batch}.pcap`);
+    const { stdout } = await postern(combined, '--output', output, '--batch', String(batch), '--json');
+    const { seconds: _, framesPerSecond: __, ...rest } = JSON.parse(stdout) as Report;
+    return `${JSON.stringify(rest)} ${contents(output)}`;
+  };
+  const whole = await run(64);
+  t.match(whole, /"maskedCommands":[1-9]/);
+  for (const batch of [1, 2, 7]) t.ok((await run(batch)) === whole, `batches of ${batch}`);
+});
