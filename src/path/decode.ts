@@ -12,12 +12,12 @@ import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
-import { FRAGMENT, GROUP, KIND_ARP, KIND_IPV4, KIND_IPV6, KIND_OTHER, PENDING, TRUNCATED } from '../frame/frames.ts';
+import { CHECKSUM_GOOD, FRAGMENT, GROUP, KIND_ARP, KIND_IPV4, KIND_IPV6, KIND_OTHER, PENDING, TRUNCATED } from '../frame/frames.ts';
 import { normaliseOptions } from '../stream/ipv6-options.ts';
 import { permitsType } from '../policy/type-list.ts';
 import { PORTS, PORT_RX_BROADCASTS, PORT_RX_FRAMES, PORT_RX_OCTETS, PORT_SIZE, RECEIVED } from '../telemetry/counters.ts';
 import {
-  BRIDGE_STRICT, BRIDGE_TYPE_LIST, FRAME_NOT_FOR_US, FRAME_TRUNCATED, FRAME_UNSUPPORTED_ETHERTYPE, IP6_EXT_ILLEGAL, IP6_NOT_ROUTED, IP_OPTIONS, OK, type Reason, VLAN_NO_SUBINTERFACE,
+  BRIDGE_STRICT, BRIDGE_TYPE_LIST, FRAME_NOT_FOR_US, FRAME_TRUNCATED, FRAME_UNSUPPORTED_ETHERTYPE, IP6_EXT_ILLEGAL, IP6_NOT_ROUTED, IP_BAD_CHECKSUM, IP_OPTIONS, OK, type Reason, VLAN_NO_SUBINTERFACE,
   VLAN_TOO_DEEP,
 } from '../telemetry/reasons.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -128,7 +128,8 @@ function decodeIpv4(p: DataPlane, f: number): Reason {
   const { frames, view } = p;
   const l3 = frames.l3[f]!;
   const reason = ipv4.check(view, l3, frames.end[f]!);
-  if (reason !== OK) return reason;
+  // Checked last: everything else of the header is right.
+  if (reason !== OK && (reason !== IP_BAD_CHECKSUM || p.verifyChecksums)) return reason;
   if (ipv4.headerLength(view, l3) > ipv4.MIN_HEADER_LENGTH) return IP_OPTIONS;
   trim(p, f, l3 + ipv4.totalLength(view, l3));
   const protocol = ipv4.protocol(view, l3);
@@ -171,6 +172,7 @@ function decodeTransport(p: DataPlane, f: number, protocol: number): Reason {
   const end = frames.end[f]!;
   if (protocol === ipv4.PROTOCOL_TCP) {
     const reason = tcp.check(view, l4, end);
+    if (!p.verifyChecksums) frames.flags[f]! |= CHECKSUM_GOOD;
     if (reason === OK) frames.payload[f] = l4 + tcp.headerLength(view, l4);
     return reason;
   }
