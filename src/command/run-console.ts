@@ -1,8 +1,12 @@
-// The console of `postern run`: its socket, and SIGHUP, which reads the configuration again.
+// The console of `postern run`: its socket, the log, and SIGHUP, which reads the configuration again.
+//
+// stderr is the console of the machine: what `logging console` lets through appears there.
 
 import { defaultSocketPath } from '../console/socket-path.ts';
 import { ConsoleServer, SocketRefused } from '../engine/console-server.ts';
 import { ControlPlane, type ControlPlaneOptions } from '../engine/control-plane.ts';
+import type { EventPump } from '../engine/event-pump.ts';
+import { FirewallLog } from '../engine/firewall-log.ts';
 import { CommandError } from './errors.ts';
 import { version } from './installation.ts';
 
@@ -16,9 +20,13 @@ export async function takeSocket(path: string = defaultSocketPath()): Promise<Co
   }
 }
 
-/** Answers the console from now on; returns how to stop. */
-export function serveConsole(server: ConsoleServer | null, options: Omit<ControlPlaneOptions, 'version'>, lenient: boolean): () => void {
-  const plane = new ControlPlane({ ...options, version: version() });
+/** Logs, and answers the console, from now on; returns how to stop. */
+export function serveConsole(
+  server: ConsoleServer | null, pump: EventPump, options: Omit<ControlPlaneOptions, 'version' | 'log'>, lenient: boolean,
+): () => void {
+  const log = new FirewallLog(options.configuration, options.policy, (line) => process.stderr.write(`${line}\n`));
+  pump.add(log.sink);
+  const plane = new ControlPlane({ ...options, version: version(), log });
   plane.start();
   const onHangUp = (): void => void reload(plane, lenient);
   process.on('SIGHUP', onHangUp);
@@ -26,6 +34,7 @@ export function serveConsole(server: ConsoleServer | null, options: Omit<Control
   return () => {
     process.off('SIGHUP', onHangUp);
     plane.close();
+    log.close();
   };
 }
 

@@ -122,12 +122,12 @@ async function forwardUntilSignal(
     await engine.ask({ kind: 'log-drops', on: true });
   }
   pump.start();
-  const stopConsole = serveConsole(server, { engine, configuration, policy, file: options.config, devices }, options.lenient);
+  const stopConsole = serveConsole(server, pump, { engine, configuration, policy, file: options.config, devices }, options.lenient);
   process.stderr.write('postern: ready\n');
   const failure = await Promise.race([stopped, failed]);
-  stopConsole();
   await engine.stop();
   pump.stop();
+  stopConsole();
   const eventsWritten = await closeEventLog(events);
   const seconds = (performance.now() - started) / 1000;
   const report = makeReport(engine.counters, seconds, seconds);

@@ -25,6 +25,8 @@ export interface Firewall {
   state(): Promise<FirewallState>;
   /** Puts a configuration in force.  Returns why not, as one line, or undefined. */
   install(configuration: Configuration): Promise<string | undefined>;
+  /** Configuration mode was left. */
+  noteConfigured(): void;
   /** Commands that are no displays. */
   carryOut(command: ExecCommand): Promise<Outcome>;
   /** Calls `listener` with each log line from now on; returns how to stop. */
@@ -112,16 +114,17 @@ export class ShellSession {
         this.left = true;
         return DONE;
       case 'configured':
-        return this.configure(action.configuration, path);
+        return this.configure(action.configuration, action.ended, path);
       case 'exec':
         return this.execute(action.line, action.command);
     }
   }
 
-  private async configure(configuration: Configuration, path: readonly string[]): Promise<Outcome> {
+  private async configure(configuration: Configuration, ended: boolean, path: readonly string[]): Promise<Outcome> {
     const refusal = await this.firewall.install(configuration);
     if (refusal !== undefined) this.takeCopy(path);
     this.base = this.firewall.configuration;
+    if (ended) this.firewall.noteConfigured();
     return refusal === undefined ? DONE : { output: `${refusal}\n`, rejected: true };
   }
 

@@ -27,6 +27,10 @@ export interface LogView {
   readonly state: LogState;
   clear(): void;
   follow(listener: (line: string) => void): () => void;
+  /** Another configuration is in force. */
+  configure(configuration: Configuration, policy: PolicySnapshot): void;
+  /** Somebody at the console, or a file (`memory`), configured the firewall. */
+  noteConfigured?(from: string): void;
 }
 
 export interface ControlPlaneOptions {
@@ -112,6 +116,7 @@ export class ControlPlane implements Firewall {
     if (typeof compiled === 'string') return compiled;
     this.configuration = copy;
     this.policy = compiled;
+    this.log.configure(copy, compiled);
     await this.engine.ask({ kind: 'install', policy: compiled });
     return undefined;
   }
@@ -122,7 +127,8 @@ export class ControlPlane implements Firewall {
     const complaints = [...rejected.map((line) => `line ${line.lineNumber}:\n${line.formatted}`), ...warnings.map((warning) => `${warning}\n`)];
     if (rejected.length > 0 && !lenient) return { complaints: complaints.join(''), accepted: false };
     const refusal = await this.install(configuration);
-    if (refusal !== undefined) complaints.push(`${refusal}\n`);
+    if (refusal === undefined) this.log.noteConfigured?.('memory');
+    else complaints.push(`${refusal}\n`);
     return { complaints: complaints.join(''), accepted: refusal === undefined };
   }
 
@@ -134,6 +140,10 @@ export class ControlPlane implements Firewall {
     } catch (error) {
       return { complaints: `% ${(error as Error).message}\n`, accepted: false };
     }
+  }
+
+  noteConfigured(): void {
+    this.log.noteConfigured?.('console');
   }
 
   carryOut(command: ExecCommand): Promise<Outcome> {
@@ -168,4 +178,5 @@ const NO_LOG: LogView = {
   state: { lines: [], console: 0, monitor: 0, buffer: 0, trap: 0, dropped: 0, rateLimited: 0 },
   clear: () => {},
   follow: () => () => {},
+  configure: () => {},
 };

@@ -7,12 +7,16 @@ import { parseConfiguration } from '../../src/config/parse.ts';
 import { ConsoleServer } from '../../src/engine/console-server.ts';
 import { ControlPlane } from '../../src/engine/control-plane.ts';
 import type { Answer, Question } from '../../src/engine/control.ts';
+import { EventPump } from '../../src/engine/event-pump.ts';
+import { FirewallLog } from '../../src/engine/firewall-log.ts';
 import { answer } from '../../src/engine/inquiry.ts';
 import { Box } from '../path/box.ts';
 
 export interface TestFirewall {
   readonly box: Box;
   readonly plane: ControlPlane;
+  /** To be drained: events become lines of the log. */
+  readonly pump: EventPump;
   readonly server: ConsoleServer;
   readonly folder: string;
   readonly socket: string;
@@ -25,8 +29,12 @@ export async function startFirewall(text: string): Promise<TestFirewall> {
   const folder = mkdtempSync(join(tmpdir(), 'postern-console-'));
   const box = new Box(text, { maxSessions: 1000 });
   const file = join(folder, 'startup.cfg');
+  const { configuration } = parseConfiguration(text);
+  const log = new FirewallLog(configuration, box.policy, null);
+  const pump = new EventPump(box.engine.plane.events, box.engine.plane.counters);
+  pump.add(log.sink);
   const plane = new ControlPlane({
-    engine: inquire(box), configuration: parseConfiguration(text).configuration, policy: box.policy, file,
+    engine: inquire(box), configuration, policy: box.policy, file, log,
     devices: box.policy.interfaces.map(({ name }) => `loop-${name}`), version: '1.2.3',
   });
   const socket = join(folder, 'console.sock');
@@ -34,10 +42,11 @@ export async function startFirewall(text: string): Promise<TestFirewall> {
   server.serve(plane);
   const close = async (): Promise<void> => {
     plane.close();
+    log.close();
     await server.close();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { box, plane, server, folder, socket, file, close };
+  return { box, plane, pump, server, folder, socket, file, close };
 }
 
 /** Questions and answers cross as they do between threads: by structured clone. */

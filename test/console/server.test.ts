@@ -342,6 +342,42 @@ t.test('debug, and saving', async (t) => {
   t.match(await enter('copy running-config nowhere/other.cfg'), /^% cannot write .*ENOENT/);
 });
 
+t.test('log lines at a monitoring terminal and in the buffer; debug as it happens', async (t) => {
+  const running = await firewall(t, REFERENCE.replace(/datetime msec/g, 'uptime'));
+  const { client, enter } = await shell(t, running);
+  const mail = new MailTraffic(running.box, 4000);
+  const seen: string[] = [];
+  client.onLine = (line) => seen.push(line);
+  const lines = async (): Promise<string[]> => {
+    running.pump.drain();
+    // A line is sent before the answer to what is asked behind it.
+    await enter('show version');
+    return seen.splice(0);
+  };
+  mail.open();
+  t.same(await lines(), [], 'not before terminal monitor');
+  await enter('terminal monitor');
+  await enter('configure terminal');
+  await enter('logging buffered 8192');
+  await enter('end');
+  t.match(await lines(), [/^\d\d:\d\d:\d\d: %SYS-5-CONFIG_I: Configured from console by console\n$/]);
+  mail.exchange('EXPN root\r\n', '500 what\r\n');
+  t.match(await lines(), [/^00:00:00: %FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command .* from initiator \(198\.18\.0\.9:4000\)\n$/]);
+  await enter('debug ip inspect smtp');
+  mail.exchange('NOOP\r\n', '250 ok\r\n');
+  const debugged = await lines();
+  t.match(debugged[0], /^00:00:00: CBAC SMTP: VERB - Cmd len:4, match_len:4, cmd_re_state:53\n$/);
+  t.match(debugged.at(-1), /CBAC SMTP: End Of Reply Line - index:\d+ ,len:8\n$/);
+  await enter('undebug all');
+  await enter('terminal no monitor');
+  mail.exchange('EXPN root\r\n', '500 what\r\n');
+  t.same(await lines(), []);
+  t.equal((await enter('show logging | include INVALID')).split('\n').length, 3, 'the buffer has both');
+  t.match(await enter('show logging | include Buffer logging'), /level debugging, \d+ messages logged/);
+  await enter('clear logging');
+  t.equal(await enter('show logging | include INVALID'), '');
+});
+
 t.test('the socket: who may use it, who may have it', async (t) => {
   const running = await firewall(t);
   t.equal(statSync(running.socket).mode & 0o777, 0o660);
