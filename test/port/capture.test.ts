@@ -1,176 +1,41 @@
-// Captures: readers against hand-made files of every form, the merge and its clock, the writer, the one-wire form, and our
-// readers against libpcap on every public capture.
+// Captures: readers against hand-made files of every form, the merge and its clock, the writer, and our readers against
+// libpcap on every public capture.
 
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { BATCH, Frames, TRUNCATED } from '../../src/frame/frames.ts';
-import { Region, regionOctets } from '../../src/frame/region.ts';
-import { CAPTURE_AREA, CaptureFilePort, openReader } from '../../src/port/capture-file.ts';
-import { CaptureFormatError, DAMAGED, END, FileWindow, READ_AREA, RECORD } from '../../src/port/capture-format.ts';
+import { BATCH, TRUNCATED } from '../../src/frame/frames.ts';
+import { CaptureFilePort } from '../../src/port/capture-file.ts';
+import { CaptureFormatError, DAMAGED, END } from '../../src/port/capture-format.ts';
 import { CaptureMerge } from '../../src/port/capture-merge.ts';
 import { CaptureWriter, privateMemory } from '../../src/port/capture-writer.ts';
 import { FilterError, filterCapture } from '../../src/port/libpcap-file.ts';
 import { isSupported, linkHeaderLength } from '../../src/port/link-types.ts';
-import { OneWire, surveyWire } from '../../src/port/one-wire.ts';
-import { parseOutside } from '../../src/port/outside-rule.ts';
-import { INSIDE, OUTSIDE, WireSides } from '../../src/port/wire-sides.ts';
+import {
+  block,
+  body,
+  description,
+  enhanced,
+  folder,
+  frame,
+  type Got,
+  hexOf,
+  makeFrames,
+  octets,
+  pcap,
+  read,
+  type Rec,
+  save,
+  section,
+  segment,
+} from './capture-fixture.ts';
 
 // Awaited before the first test: tap ends a file whose tests stop coming.
 const LIBPCAP_MISSING = await import('pcap').then(
   () => false as const,
   () => 'the optional package pcap is not installed',
 );
-const folder = mkdtempSync(join(tmpdir(), 'postern-capture-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-let files = 0;
-
-function save(octets: Uint8Array): string {
-  const path = join(folder, `${files++}.pcap`);
-  writeFileSync(path, octets);
-  return path;
-}
-
-interface Rec {
-  sec: number;
-  fraction: number;
-  data: Uint8Array;
-  wire?: number;
-}
-
-function pcap(records: readonly Rec[], { linkType = 1, littleEndian = true, magic = 0xa1b2c3d4, minor = 4 } = {}): Uint8Array {
-  const out = Buffer.alloc(24 + records.reduce((sum, r) => sum + 16 + r.data.length, 0));
-  const v = new DataView(out.buffer, out.byteOffset, out.length);
-  v.setUint32(0, magic, littleEndian);
-  v.setUint16(4, 2, littleEndian);
-  v.setUint16(6, minor, littleEndian);
-  v.setUint32(16, 262_144, littleEndian);
-  v.setUint32(20, linkType, littleEndian);
-  let at = 24;
-  for (const r of records) {
-    v.setUint32(at, r.sec, littleEndian);
-    v.setUint32(at + 4, r.fraction, littleEndian);
-    v.setUint32(at + 8, r.data.length, littleEndian);
-    v.setUint32(at + 12, r.wire ?? r.data.length, littleEndian);
-    out.set(r.data, at + 16);
-    at += 16 + r.data.length;
-  }
-  return out;
-}
-
-function block(type: number, body: Uint8Array, littleEndian: boolean): Uint8Array {
-  const padded = (body.length + 3) & ~3;
-  const out = Buffer.alloc(12 + padded);
-  const v = new DataView(out.buffer, out.byteOffset, out.length);
-  v.setUint32(0, type, littleEndian);
-  v.setUint32(4, out.length, littleEndian);
-  out.set(body, 8);
-  v.setUint32(8 + padded, out.length, littleEndian);
-  return out;
-}
-
-/** A block body of 16- and 32-bit fields, then octets. */
-function body(littleEndian: boolean, fields: readonly (readonly [16 | 32, number])[], octets: Uint8Array = new Uint8Array()): Uint8Array {
-  const length = fields.reduce((sum, [bits]) => sum + bits / 8, 0);
-  const out = Buffer.alloc(length + octets.length);
-  const v = new DataView(out.buffer, out.byteOffset, out.length);
-  let at = 0;
-  for (const [bits, value] of fields) {
-    if (bits === 16) v.setUint16(at, value, littleEndian);
-    else v.setUint32(at, value >>> 0, littleEndian);
-    at += bits / 8;
-  }
-  out.set(octets, length);
-  return out;
-}
-
-const section = (le: boolean): Uint8Array =>
-  block(
-    0x0a0d0d0a,
-    body(le, [
-      [32, 0x1a2b3c4d],
-      [16, 1],
-      [16, 0],
-      [32, -1],
-      [32, -1],
-    ]),
-    le,
-  );
-
-function description(le: boolean, linkType: number, snap = 0, options: readonly (readonly [number, Uint8Array])[] = []): Uint8Array {
-  const encoded = options.map(([code, value]) =>
-    Buffer.concat([
-      body(le, [
-        [16, code],
-        [16, value.length],
-      ]),
-      value,
-      Buffer.alloc((4 - (value.length & 3)) & 3),
-    ]),
-  );
-  return block(
-    1,
-    body(
-      le,
-      [
-        [16, linkType],
-        [16, 0],
-        [32, snap],
-      ],
-      Buffer.concat(encoded),
-    ),
-    le,
-  );
-}
-
-function enhanced(le: boolean, index: number, time: bigint, data: Uint8Array, wire = data.length): Uint8Array {
-  return block(
-    6,
-    body(
-      le,
-      [
-        [32, index],
-        [32, Number(time >> 32n)],
-        [32, Number(time & 0xffffffffn)],
-        [32, data.length],
-        [32, wire],
-      ],
-      data,
-    ),
-    le,
-  );
-}
-
-interface Got {
-  sec: number;
-  nsec: number;
-  linkType: number;
-  wire: number;
-  data: string;
-}
-
-function read(path: string): { records: Got[]; answer: number; damage: string } {
-  const file = openSync(path, 'r');
-  try {
-    const window = new FileWindow(privateMemory(READ_AREA), 0, READ_AREA, file);
-    const reader = openReader(window);
-    const records: Got[] = [];
-    let answer = reader.next();
-    for (; answer === RECORD; answer = reader.next()) {
-      const data = Buffer.from(window.u8.slice(reader.at, reader.at + reader.length)).toString('latin1');
-      records.push({ sec: reader.sec, nsec: reader.nsec, linkType: reader.linkType, wire: reader.wireLength, data });
-    }
-    return { records, answer, damage: reader.damage };
-  } finally {
-    closeSync(file);
-  }
-}
-
-const octets = (text: string): Uint8Array => Buffer.from(text, 'latin1');
-const frame = (length: number, fill = 0x61): Uint8Array => new Uint8Array(length).fill(fill);
-
 t.test('pcap in both byte orders, in micro- and nanoseconds', (t) => {
   for (const littleEndian of [true, false]) {
     for (const [magic, nsec] of [
@@ -315,15 +180,6 @@ t.test('pcapng: byte orders, blocks, time resolutions, interfaces', (t) => {
   for (const [tail, message] of bad) t.match(read(save(Buffer.concat([section(true), description(true, 1), tail]))).damage, message);
   t.end();
 });
-
-/** An engine's worth of region for capture ports. */
-function makeFrames(ports: number): Frames {
-  const shape = { portOctets: Array<number>(ports).fill(CAPTURE_AREA), smallSlots: 4, largeSlots: 1, storePages: 1 };
-  return new Frames(new Region(new ArrayBuffer(regionOctets(shape)), shape));
-}
-
-const hexOf = (frames: Frames, f: number): string =>
-  Buffer.from(frames.region.u8.slice(frames.offset[f]!, frames.offset[f]! + frames.length[f]!)).toString('hex');
 
 t.test('records of other link types become Ethernet frames', (t) => {
   const ip4 = `45${'00'.repeat(19)}`;
@@ -477,108 +333,6 @@ t.test('a full disk is remembered, not thrown', { skip: existsSync('/dev/full') 
   for (let i = 0; i < 40; i++) writer.addFrom(1, 2, frame(65_000), 65_000);
   writer.close();
   t.match(writer.failure, /ENOSPC/);
-  t.end();
-});
-
-/** An Ethernet, IPv4 and TCP frame by addresses, ports and control bits. */
-function segment(src: number, dst: number, srcPort: number, dstPort: number, flags: number, macs = '020000000002020000000001'): Uint8Array {
-  const hex = `${macs}08004500002800000000400600000a0000${src.toString(16).padStart(2, '0')}0a0000${dst.toString(16).padStart(2, '0')}`;
-  const out = Buffer.concat([Buffer.from(hex, 'hex'), Buffer.alloc(20)]);
-  out.writeUInt16BE(srcPort, 34);
-  out.writeUInt16BE(dstPort, 36);
-  out[46] = 0x50;
-  out[47] = flags;
-  return out;
-}
-
-/** An ICMP unreachable that quotes a segment. */
-function unreachable(src: number, dst: number, quoted: Uint8Array): Uint8Array {
-  const out = Buffer.concat([
-    Buffer.from(segment(src, dst, 0, 0, 0)).subarray(0, 34),
-    Buffer.from('0301000000000000', 'hex'),
-    quoted.subarray(14, 42),
-  ]);
-  out[23] = 1;
-  return out;
-}
-
-t.test('the side of a frame on one wire', (t) => {
-  const sides = (rule: string | null) => {
-    const wire = new WireSides(rule === null ? null : parseOutside(rule));
-    return (data: Uint8Array): number => {
-      const copy = new Uint8Array(data);
-      return wire.sideOf(new DataView(copy.buffer), 0, copy.length);
-    };
-  };
-  const conversation = sides(null);
-  t.equal(conversation(segment(1, 2, 4000, 25, 2)), OUTSIDE, 'the SYN');
-  t.equal(conversation(segment(2, 1, 25, 4000, 0x12)), INSIDE);
-  t.equal(conversation(unreachable(9, 1, segment(1, 2, 4000, 25, 2))), INSIDE, 'an error about it comes from the other side');
-  t.equal(conversation(segment(2, 1, 5000, 25, 2)), OUTSIDE, 'another conversation the other way');
-  t.equal(conversation(segment(1, 2, 25, 5000, 0x10)), INSIDE);
-  t.equal(conversation(segment(3, 4, 25, 4001, 0x12)), INSIDE, 'a SYN-ACK first: its receiver is outside');
-  t.equal(conversation(segment(4, 3, 4001, 25, 0x10)), OUTSIDE);
-  const fragment = Buffer.from(segment(4, 3, 0, 0, 0));
-  fragment[21] = 4;
-  t.equal(conversation(fragment), OUTSIDE, 'a fragment goes the way of its addresses');
-  const arp = Buffer.from(`ffffffffffff0200000000020806${'00'.repeat(28)}`, 'hex');
-  t.equal(conversation(arp), OUTSIDE);
-  const byMac = sides('0200.0000.0001');
-  t.equal(byMac(segment(1, 2, 4000, 25, 2)), OUTSIDE);
-  t.equal(byMac(segment(2, 1, 25, 4000, 2, '020000000001020000000002')), INSIDE);
-  const byPrefix = sides('10.0.0.0/30');
-  t.equal(byPrefix(segment(3, 7, 1, 2, 2)), OUTSIDE);
-  t.equal(byPrefix(segment(7, 3, 1, 2, 2)), INSIDE);
-  for (const bad of ['', '10.0.0', '10.0.0.256', '10.0.0.0/33', '02:00:00:00:01', '2001:db8::1::2', '1:2:3:4:5:6:7:8:9', 'x'])
-    t.equal(parseOutside(bad), null, bad);
-  t.same(parseOutside('2001:db8::/32'), { kind: 'prefix', words: [0x20010db8, 0, 0, 0], bits: 32 });
-  t.same(parseOutside('02-00-00-00-01-01'), { kind: 'mac', high: 0x0200, low: 0x101 });
-  t.end();
-});
-
-t.test('two MAC addresses: the one that sent the SYN is outside', (t) => {
-  const there = '020000000002020000000001';
-  const back = '020000000001020000000002';
-  const wire = (...data: Uint8Array[]): string => save(pcap(data.map((d, i) => ({ sec: i, fraction: 0, data: d }))));
-  t.same(surveyWire(wire(segment(2, 1, 9, 9, 0x10, back), segment(1, 2, 1, 25, 2, there))), { kind: 'mac', high: 0x200, low: 1 });
-  t.same(surveyWire(wire(segment(2, 1, 25, 1, 0x12, back), segment(1, 2, 1, 25, 2, there))), { kind: 'mac', high: 0x200, low: 1 });
-  t.same(
-    surveyWire(wire(segment(1, 2, 1, 25, 0x10, there), segment(2, 1, 25, 1, 0x10, back))),
-    { kind: 'mac', high: 0x200, low: 1 },
-    'else the first to speak',
-  );
-  t.equal(
-    surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, back), segment(1, 3, 1, 25, 2, '020000000003020000000003'))),
-    null,
-    'three',
-  );
-  t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, there), segment(2, 1, 25, 1, 0x12, there))), null, 'one sends both directions');
-  t.equal(surveyWire(wire(segment(1, 2, 1, 25, 2, '020000000001020000000001'))), null, 'one');
-  t.equal(surveyWire(save(pcap([{ sec: 1, fraction: 0, data: frame(60) }], { linkType: 101 }))), null, 'made-up headers');
-  t.end();
-});
-
-t.test('one wire: two ports, one file, in the order of the queue', (t) => {
-  const data = [segment(1, 2, 1, 25, 2), segment(2, 1, 25, 1, 0x12), segment(1, 2, 1, 25, 0x10)];
-  const output = join(folder, 'wire.pcap');
-  const frames = makeFrames(2);
-  const wire = new OneWire(save(pcap(data.map((d, i) => ({ sec: 7, fraction: i, data: d })))), output, null);
-  const ports = [wire.open('Ethernet0/0', 0, frames.region, 0), wire.open('Ethernet0/1', 1, frames.region, frames.region.portStart[1]!)];
-  const merge = new CaptureMerge([wire]);
-  t.equal(merge.fill(frames), 3);
-  t.same([...frames.ingress.subarray(0, 3)], [0, 1, 0]);
-  const result = new Int32Array(2);
-  frames.order.set([1, 2, 3]);
-  ports[0]!.transmit(frames, Int32Array.of(1), 1, result);
-  ports[1]!.transmit(frames, Int32Array.of(0, 2), 2, result);
-  for (const port of ports) port.release();
-  t.equal(merge.fill(frames), 0);
-  for (const port of ports) port.close();
-  t.same(
-    read(output).records.map((r) => r.data),
-    data.map((d) => Buffer.from(d).toString('latin1')),
-  );
-  t.equal(wire.failure, null);
   t.end();
 });
 
