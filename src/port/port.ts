@@ -41,7 +41,7 @@ export interface Port {
   readonly description: PortDescription;
   /**
    * Fills at most `max` rows from row `first` and returns how many: frames wholly in the region, in order of arrival.
-   * The flags column was cleared; the port sets PARTIAL_CHECKSUM, GSO, TRUNCATED.  Octets stay valid and writable, with 32 octets
+   * The flags column was cleared; the port sets PARTIAL_CHECKSUM, GSO, TRUNCATED.  Octets stay valid and writable, with 12 octets
    * of room in front of each frame, until release().
    */
   receive(columns: ReceiveColumns, first: number, max: number): number;
