@@ -9,8 +9,8 @@ const FOLDERS = ['src', 'test', 'bench', 'scripts', 'native-bindings', 'bin'];
 /** Throws a StepError with the findings of oxlint; a layout that differs from biome's is only reported. */
 export async function lint() {
   const present = FOLDERS.filter((folder) => filesBelow(folder, (path) => /\.(ts|mjs)$/.test(path)).length > 0);
-  const oxlint = ['--config', '.oxlintrc.json', '--deny-warnings', ...present];
-  await step('lint', 'oxlint', () => run('node_modules/.bin/oxlint', oxlint, { env: { NO_COLOR: '1' } }));
+  const oxlint = ['--config', '.oxlintrc.json', '--deny-warnings', '--format=unix', ...present];
+  await step('lint', 'oxlint', () => run('node_modules/.bin/oxlint', oxlint));
   await step('format', 'biome format', () => reportLayout(present));
 }
 

@@ -2,7 +2,7 @@
 //
 // A pattern of the table names a file without its ending, or a folder with all that is in it; `*` stands for one part of a
 // path.  The longest pattern that matches a file decides.  `./` is the folder that the pattern of the row names, `node:` any
-// module of Node, `npm:` any package, `bindings:` the faces in native-bindings/, `native:` the native packages.
+// module of Node, `npm:` any package, `bindings:` the faces in native-bindings/, `native:` the native packages, `outside:` a folder beside src/.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
@@ -66,7 +66,7 @@ function targetOf(file: string, specifier: string): string {
   if (!specifier.startsWith('.')) return `${NATIVE.includes(specifier) ? 'native' : 'npm'}:${specifier}`;
   const path = posix.normalize(posix.join('src', posix.dirname(file), specifier)).replace(/\.(ts|js)$/, '');
   if (path.startsWith('src/')) return path.slice('src/'.length);
-  return path.replace(/^native-bindings\//, 'bindings:');
+  return path.startsWith('native-bindings/') ? path.replace('native-bindings/', 'bindings:') : `outside:${path}`;
 }
 
 /** Specifiers of all static and dynamic imports, re-exports, and files named by URL. */
