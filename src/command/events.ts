@@ -102,7 +102,10 @@ async function pause(stopping: AbortSignal): Promise<boolean> {
 
 function reportTail(path: string, { damage, pending, position }: EventReader): number {
   if (damage === null && pending === 0) return EXIT_OK;
-  const what = damage === null ? `cut off: the record at octet ${position} has only ${pending} octets` : `damaged from octet ${position} on: ${damage}`;
+  const what =
+    damage === null
+      ? `cut off: the record at octet ${position} has only ${pending} octets`
+      : `damaged from octet ${position} on: ${damage}`;
   process.stderr.write(`postern: ${path}: ${what}\n`);
   return EXIT_RUNTIME;
 }

@@ -13,9 +13,7 @@ import { type CapModule, type CapSession } from '../../native-bindings/cap.ts';
 import { BATCH, GSO, PARTIAL_CHECKSUM } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
 import { HEADER_LENGTH } from '../wire/ethernet.ts';
-import {
-  type Port, type PortDescription, type ReceiveColumns, TX_ERROR, TX_LINK_DOWN, TX_NO_BUFFER, TX_OK, TX_TOO_BIG,
-} from './port.ts';
+import { type Port, type PortDescription, type ReceiveColumns, TX_ERROR, TX_LINK_DOWN, TX_NO_BUFFER, TX_OK, TX_TOO_BIG } from './port.ts';
 import { completeChecksum } from './vnet-header.ts';
 
 /** Octets in front of each frame; a multiple of 16, so that the IP header has an even offset. */

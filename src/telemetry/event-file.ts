@@ -151,7 +151,9 @@ export class EventFile {
     block.clear();
     if ((error !== null) === this.inTrouble) return;
     this.inTrouble = error !== null;
-    this.options.onTrouble(error === null ? `${this.path}: written again, ${this.lost} events were lost` : `${this.path}: events are lost: ${error.message}`);
+    this.options.onTrouble(
+      error === null ? `${this.path}: written again, ${this.lost} events were lost` : `${this.path}: events are lost: ${error.message}`,
+    );
   }
 
   private lose(block: Block): void {

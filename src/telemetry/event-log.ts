@@ -5,15 +5,42 @@
 // All of it runs in the main thread.  A hand-written encoder was measured and not kept (bench/event-encoder.bench.ts).
 
 import {
-  EVENT_ACCESS_LOG, EVENT_AGGRESSIVE, EVENT_ALERT, EVENT_CALM, EVENT_DROP, EVENT_HOST_BLOCKED, EVENT_HOST_LIMIT, EVENT_HOST_UNBLOCKED,
-  EVENT_PORT_STATE, EVENT_REASSEMBLY, EVENT_SESSION_START, EVENT_SESSION_STOP,
+  EVENT_ACCESS_LOG,
+  EVENT_AGGRESSIVE,
+  EVENT_ALERT,
+  EVENT_CALM,
+  EVENT_DROP,
+  EVENT_HOST_BLOCKED,
+  EVENT_HOST_LIMIT,
+  EVENT_HOST_UNBLOCKED,
+  EVENT_PORT_STATE,
+  EVENT_REASSEMBLY,
+  EVENT_SESSION_START,
+  EVENT_SESSION_STOP,
 } from './event-ring.ts';
 import { EventFile, type EventFileOptions } from './event-file.ts';
 import type { EventRecord } from './event-record.ts';
 import { type EventFlow, type EventSchema, type LoggedEvent, loadEventSchema, THRESHOLD_KINDS } from './event-schema.ts';
 import {
-  ADDR_EXPANSION, ADDR_PIPE, ADDR_SYNTAX, AUTH_SYNTAX, BANNER_MASKED, BDAT_SYNTAX, CMD_8BIT, CMD_BARE_NEWLINE, CMD_CONTROL_CHAR, CMD_ILLEGAL,
-  CMD_LATE_MASK, CMD_NOT_OFFERED, CMD_SYNTAX, DATA_EOD_LOOKALIKE, EHLO_MASKED, PARAM_NOT_NEGOTIATED, PARAM_SYNTAX, REASON_COUNT, REASONS,
+  ADDR_EXPANSION,
+  ADDR_PIPE,
+  ADDR_SYNTAX,
+  AUTH_SYNTAX,
+  BANNER_MASKED,
+  BDAT_SYNTAX,
+  CMD_8BIT,
+  CMD_BARE_NEWLINE,
+  CMD_CONTROL_CHAR,
+  CMD_ILLEGAL,
+  CMD_LATE_MASK,
+  CMD_NOT_OFFERED,
+  CMD_SYNTAX,
+  DATA_EOD_LOOKALIKE,
+  EHLO_MASKED,
+  PARAM_NOT_NEGOTIATED,
+  PARAM_SYNTAX,
+  REASON_COUNT,
+  REASONS,
 } from './reasons.ts';
 
 /** Drops recorded of one reason in one second of the data plane's clock. */
@@ -21,8 +48,23 @@ export const DROPS_A_SECOND = 10;
 
 /** Reasons whose event says that octets of the dialogue were overwritten. */
 const MASKS = new Set([
-  CMD_ILLEGAL, CMD_SYNTAX, CMD_CONTROL_CHAR, CMD_BARE_NEWLINE, CMD_8BIT, CMD_NOT_OFFERED, CMD_LATE_MASK, ADDR_PIPE, ADDR_EXPANSION, ADDR_SYNTAX,
-  PARAM_SYNTAX, PARAM_NOT_NEGOTIATED, BDAT_SYNTAX, AUTH_SYNTAX, DATA_EOD_LOOKALIKE, EHLO_MASKED, BANNER_MASKED,
+  CMD_ILLEGAL,
+  CMD_SYNTAX,
+  CMD_CONTROL_CHAR,
+  CMD_BARE_NEWLINE,
+  CMD_8BIT,
+  CMD_NOT_OFFERED,
+  CMD_LATE_MASK,
+  ADDR_PIPE,
+  ADDR_EXPANSION,
+  ADDR_SYNTAX,
+  PARAM_SYNTAX,
+  PARAM_NOT_NEGOTIATED,
+  BDAT_SYNTAX,
+  AUTH_SYNTAX,
+  DATA_EOD_LOOKALIKE,
+  EHLO_MASKED,
+  BANNER_MASKED,
 ]);
 
 /** Octets of IPv6 addresses that EVENT_REASSEMBLY carries as text. */
@@ -133,7 +175,9 @@ export function memberOf(event: EventRecord, names: EventNames, unrecorded: numb
     case EVENT_HOST_UNBLOCKED:
       return thresholdOf(event);
     case EVENT_ACCESS_LOG:
-      return { access: { list: names.accessLists[event.value]?.name ?? '', entry: event.value2, flow: flowOf(event), packets: event.value3 } };
+      return {
+        access: { list: names.accessLists[event.value]?.name ?? '', entry: event.value2, flow: flowOf(event), packets: event.value3 },
+      };
     default:
       return null;
   }

@@ -67,7 +67,15 @@ export interface LoggedEvent {
 
 /** Names of the members, one of which an event has. */
 export const EVENT_MEMBERS = [
-  'sessionStart', 'sessionStop', 'alert', 'mask', 'drop', 'portState', 'threshold', 'access', 'lost',
+  'sessionStart',
+  'sessionStop',
+  'alert',
+  'mask',
+  'drop',
+  'portState',
+  'threshold',
+  'access',
+  'lost',
 ] as const satisfies readonly (keyof LoggedEvent)[];
 
 /** Threshold.Kind. */

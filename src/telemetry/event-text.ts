@@ -39,7 +39,11 @@ function flowFields(flow: EventFlow | null): object {
   if (flow === null) return {};
   const { initiator, initiatorPort, responder, responderPort, protocol } = flow;
   return {
-    protocol: protocolName(protocol), initiator: addressText(initiator), initiatorPort, responder: addressText(responder), responderPort,
+    protocol: protocolName(protocol),
+    initiator: addressText(initiator),
+    initiatorPort,
+    responder: addressText(responder),
+    responderPort,
   };
 }
 
@@ -50,7 +54,8 @@ function fieldsOf(event: LoggedEvent): object {
   if (sessionStop !== undefined) return { ...sessionStop, flow: undefined, ...flowFields(sessionStop.flow) };
   if (finding !== undefined) return { ...finding, flow: undefined, ...flowFields(finding.flow), text: latin1(finding.text) };
   if (drop !== undefined) return { ...drop, flow: undefined, ...flowFields(drop.flow) };
-  if (threshold !== undefined) return { ...threshold, kind: THRESHOLD_KINDS[threshold.kind] ?? 'unknown', host: addressText(threshold.host) };
+  if (threshold !== undefined)
+    return { ...threshold, kind: THRESHOLD_KINDS[threshold.kind] ?? 'unknown', host: addressText(threshold.host) };
   if (access !== undefined) return { ...access, flow: undefined, ...flowFields(access.flow) };
   return portState ?? lost ?? {};
 }
@@ -92,7 +97,12 @@ function findingText({ reason, session, flow, value, text }: EventFinding): stri
 }
 
 function thresholdText({ kind, host, count, limit, rate, blockMinutes }: NonNullable<LoggedEvent['threshold']>): string {
-  const parts = [THRESHOLD_KINDS[kind] ?? 'unknown', host.length === 0 ? '' : `host ${addressText(host)}`, `count ${count}`, `limit ${limit}`];
+  const parts = [
+    THRESHOLD_KINDS[kind] ?? 'unknown',
+    host.length === 0 ? '' : `host ${addressText(host)}`,
+    `count ${count}`,
+    `limit ${limit}`,
+  ];
   parts.push(host.length === 0 ? `rate ${rate}` : '', blockMinutes === 0 ? '' : `blocked for ${blockMinutes} min`);
   return parts.filter((part) => part !== '').join(' ');
 }

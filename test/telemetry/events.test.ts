@@ -1,7 +1,20 @@
 // The event log: records of the ring through file, reader and printer; cut and damaged tails; rotation; a full disk; sampling.
 
 import { execFile } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, write, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  write,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,8 +28,20 @@ import { readRecord } from '../../src/telemetry/event-record.ts';
 import * as ring from '../../src/telemetry/event-ring.ts';
 import { type EventSchema, type LoggedEvent, loadEventSchema } from '../../src/telemetry/event-schema.ts';
 import { formatEventJson, formatEventText } from '../../src/telemetry/event-text.ts';
-import { ACL_DENIED, CMD_ILLEGAL, FLOOD_PER_HOST, IP_FRAG_LIMIT, REASON_COUNT, REASONS, TCP_MIDSTREAM, TCP_URGENT } from '../../src/telemetry/reasons.ts';
+import {
+  ACL_DENIED,
+  CMD_ILLEGAL,
+  FLOOD_PER_HOST,
+  IP_FRAG_LIMIT,
+  REASON_COUNT,
+  REASONS,
+  TCP_MIDSTREAM,
+  TCP_URGENT,
+} from '../../src/telemetry/reasons.ts';
 import { ROOT } from '../lab/programs.ts';
+
+/** A hundred thousand events and two dozen runs of the program. */
+t.setTimeout(240_000);
 
 const folder = mkdtempSync(join(tmpdir(), 'postern-events-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,11 +121,19 @@ function putRandom(log: EventLog, random: () => number, number: number): object 
   const [session, value, value2] = [pick(100_000), int32(random), pick(2 ** 20)];
   const text = random() < 0.5 ? '' : String.fromCharCode(...Array.from({ length: pick(128) + 1 }, () => pick(256)));
   const words: Record<number, number> = {
-    [ring.E_TIME]: number, [ring.E_SEC]: sec | 0, [ring.E_NSEC]: nsec, [ring.E_SESSION]: session, [ring.E_SRC]: src, [ring.E_DST]: dst,
+    [ring.E_TIME]: number,
+    [ring.E_SEC]: sec | 0,
+    [ring.E_NSEC]: nsec,
+    [ring.E_SESSION]: session,
+    [ring.E_SRC]: src,
+    [ring.E_DST]: dst,
     [ring.E_PORTS]: ports,
   };
   const flow = {
-    protocol: PROTOCOLS[protocol] ?? String(protocol), initiator: dotted(src), initiatorPort: ports >>> 16, responder: dotted(dst),
+    protocol: PROTOCOLS[protocol] ?? String(protocol),
+    initiator: dotted(src),
+    initiatorPort: ports >>> 16,
+    responder: dotted(dst),
     responderPort: ports & 0xffff,
   };
   const time = new Date(sec * 1000).toISOString().replace('.000Z', `.${String(nsec).padStart(9, '0')}Z`);
@@ -112,7 +145,12 @@ function putRandom(log: EventLog, random: () => number, number: number): object 
     case 1: {
       const [low, high, low2, high2] = [pick(2 ** 30), pick(2 ** 20), pick(2 ** 30), pick(4)];
       put(log, ring.EVENT_SESSION_STOP, 0, {
-        ...words, [ring.E_PROTOCOL]: protocol, [ring.E_RULE]: entry, [ring.E_VALUE]: low, [ring.E_VALUE2]: high, [ring.E_VALUE3]: low2,
+        ...words,
+        [ring.E_PROTOCOL]: protocol,
+        [ring.E_RULE]: entry,
+        [ring.E_VALUE]: low,
+        [ring.E_VALUE2]: high,
+        [ring.E_VALUE3]: low2,
         [ring.E_VALUE4]: high2,
       });
       const octets = { initiatorOctets: low + high * 2 ** 30, responderOctets: low2 + high2 * 2 ** 30 };
@@ -130,7 +168,10 @@ function putRandom(log: EventLog, random: () => number, number: number): object 
       const reason = 1 + pick(REASON_COUNT - 1);
       const [identification, sequence, acknowledgement] = [pick(65_536), pick(2 ** 32), pick(2 ** 32)];
       put(log, ring.EVENT_DROP, reason, {
-        ...words, [ring.E_PROTOCOL]: protocol | (entry << 8), [ring.E_VALUE]: identification, [ring.E_VALUE3]: sequence | 0,
+        ...words,
+        [ring.E_PROTOCOL]: protocol | (entry << 8),
+        [ring.E_VALUE]: identification,
+        [ring.E_VALUE3]: sequence | 0,
         [ring.E_VALUE4]: acknowledgement | 0,
       });
       const facts = { interface: NAMES.interfaces[entry]!.name, identification, sequence, acknowledgement, unrecorded: 0 };
@@ -143,13 +184,29 @@ function putRandom(log: EventLog, random: () => number, number: number): object 
       const [count, rate] = [pick(1000), pick(1000)];
       const isAggressive = random() < 0.5;
       put(log, isAggressive ? ring.EVENT_AGGRESSIVE : ring.EVENT_CALM, 0, {
-        ...words, [ring.E_VALUE]: count, [ring.E_VALUE2]: value2, [ring.E_VALUE3]: rate,
+        ...words,
+        [ring.E_VALUE]: count,
+        [ring.E_VALUE2]: value2,
+        [ring.E_VALUE3]: rate,
       });
-      return { time, event: 'threshold', kind: isAggressive ? 'aggressive' : 'calm', host: '', count, limit: value2, rate, blockMinutes: 0 };
+      return {
+        time,
+        event: 'threshold',
+        kind: isAggressive ? 'aggressive' : 'calm',
+        host: '',
+        count,
+        limit: value2,
+        rate,
+        blockMinutes: 0,
+      };
     }
     default:
       put(log, ring.EVENT_ACCESS_LOG, 0, {
-        ...words, [ring.E_PROTOCOL]: protocol, [ring.E_VALUE]: entry, [ring.E_VALUE2]: value2, [ring.E_VALUE3]: session,
+        ...words,
+        [ring.E_PROTOCOL]: protocol,
+        [ring.E_VALUE]: entry,
+        [ring.E_VALUE2]: value2,
+        [ring.E_VALUE3]: session,
       });
       return { time, event: 'access', list: NAMES.accessLists[entry]!.name, entry: value2, packets: session, ...flow };
   }
@@ -187,26 +244,43 @@ t.test('100,000 random events: into the file, and out of the printer what went i
 t.test('lines of text', async (t) => {
   const path = newPath();
   const log = await EventLog.open(path, NAMES, OPTIONS);
-  const flow = { [ring.E_SEC]: 1_700_000_000, [ring.E_NSEC]: 5_000_000, [ring.E_SRC]: 0x0a000001, [ring.E_DST]: 0x0a000002, [ring.E_PORTS]: (1025 << 16) | 25, [ring.E_PROTOCOL]: 6 };
+  const flow = {
+    [ring.E_SEC]: 1_700_000_000,
+    [ring.E_NSEC]: 5_000_000,
+    [ring.E_SRC]: 0x0a000001,
+    [ring.E_DST]: 0x0a000002,
+    [ring.E_PORTS]: (1025 << 16) | 25,
+    [ring.E_PROTOCOL]: 6,
+  };
   put(log, ring.EVENT_ALERT, CMD_ILLEGAL, { ...flow, [ring.E_SESSION]: 7, [ring.E_VALUE]: 9 }, 'EXPN "\x1b\\\xff');
   put(log, ring.EVENT_SESSION_STOP, 0, { ...flow, [ring.E_VALUE]: 3, [ring.E_VALUE3]: 4 });
   const v6 = Object.fromEntries([0x20010db8, 0, 0, 1, 0x20010db8, 0, 0, 2].map((word, i) => [ring.E_ADDRS6 + i, word]));
   put(log, ring.EVENT_SESSION_START, 0, { ...flow, ...v6 });
-  put(log, ring.EVENT_REASSEMBLY, IP_FRAG_LIMIT, { ...flow, [ring.E_PORTS]: 0, [ring.E_VALUE]: 16 }, `${'\0'.repeat(15)}\x01${'\0'.repeat(15)}\x02`);
+  put(
+    log,
+    ring.EVENT_REASSEMBLY,
+    IP_FRAG_LIMIT,
+    { ...flow, [ring.E_PORTS]: 0, [ring.E_VALUE]: 16 },
+    `${'\0'.repeat(15)}\x01${'\0'.repeat(15)}\x02`,
+  );
   put(log, ring.EVENT_HOST_BLOCKED, FLOOD_PER_HOST, { ...flow, [ring.E_VALUE]: 50, [ring.E_VALUE2]: 2 });
   put(log, ring.EVENT_DEBUG, 0, flow);
   put(log, ring.EVENT_TRACE, 0, flow);
   log.lost(12);
   await log.close();
   const { events: found } = readAll(path, await loadEventSchema());
-  t.same(found.map(formatEventText), [
-    '2023-11-14T22:13:20.005000000Z mask cmd.illegal tcp 10.0.0.1:1025 > 10.0.0.2:25 session 7 value 9 "EXPN \\x22\\x1b\\x5c\\xff"',
-    '2023-11-14T22:13:20.005000000Z session-stop tcp 10.0.0.1:1025 > 10.0.0.2:25 smtp session 0 octets 3 4',
-    '2023-11-14T22:13:20.005000000Z session-start tcp [2001:db8::1]:1025 > [2001:db8::2]:25 smtp session 0',
-    '2023-11-14T22:13:20.005000000Z alert ip.frag-limit tcp [::1]:0 > [::2]:0 session 0 value 16',
-    '2023-11-14T22:13:20.005000000Z threshold host-blocked host 10.0.0.2 count 0 limit 50 blocked for 2 min',
-    '2023-11-14T22:13:20.005000000Z lost 12 events',
-  ], 'debug and trace are not in it');
+  t.same(
+    found.map(formatEventText),
+    [
+      '2023-11-14T22:13:20.005000000Z mask cmd.illegal tcp 10.0.0.1:1025 > 10.0.0.2:25 session 7 value 9 "EXPN \\x22\\x1b\\x5c\\xff"',
+      '2023-11-14T22:13:20.005000000Z session-stop tcp 10.0.0.1:1025 > 10.0.0.2:25 smtp session 0 octets 3 4',
+      '2023-11-14T22:13:20.005000000Z session-start tcp [2001:db8::1]:1025 > [2001:db8::2]:25 smtp session 0',
+      '2023-11-14T22:13:20.005000000Z alert ip.frag-limit tcp [::1]:0 > [::2]:0 session 0 value 16',
+      '2023-11-14T22:13:20.005000000Z threshold host-blocked host 10.0.0.2 count 0 limit 50 blocked for 2 min',
+      '2023-11-14T22:13:20.005000000Z lost 12 events',
+    ],
+    'debug and trace are not in it',
+  );
   t.equal(JSON.parse(formatEventJson(found[0]!)).text, 'EXPN "\x1b\\\xff');
 });
 
@@ -216,7 +290,8 @@ t.test('lines of text', async (t) => {
 async function smallLog(count: number): Promise<{ path: string; last: number }> {
   const path = newPath();
   const log = await EventLog.open(path, NAMES, OPTIONS);
-  for (let i = 0; i < count; i++) put(log, ring.EVENT_ALERT, CMD_ILLEGAL, { [ring.E_SEC]: i + 1, [ring.E_PROTOCOL]: 6 }, 'x'.repeat(i === count - 1 ? 128 : 5));
+  for (let i = 0; i < count; i++)
+    put(log, ring.EVENT_ALERT, CMD_ILLEGAL, { [ring.E_SEC]: i + 1, [ring.E_PROTOCOL]: 6 }, 'x'.repeat(i === count - 1 ? 128 : 5));
   await log.close();
   const { reader } = readAll(path, await loadEventSchema());
   const whole = readFileSync(path);
@@ -238,7 +313,12 @@ t.test('cut at every offset of the last record: the rest is read, and where it i
       t.fail(`cut at ${end}: ${found.length} events, position ${reader.position}, pending ${reader.pending}, ${reader.damage}`);
     }
   }
-  for (const [end, status] of [[last, 0], [last + 1, 1], [last + 2, 1], [whole.length - 1, 1]] as const) {
+  for (const [end, status] of [
+    [last, 0],
+    [last + 1, 1],
+    [last + 2, 1],
+    [whole.length - 1, 1],
+  ] as const) {
     truncateSync(path, end);
     const finished = await postern(path);
     writeFileSync(path, whole);
@@ -385,7 +465,10 @@ t.test('a disk that is too slow costs events, never time; the log says how many'
   await closing;
   const { events: found } = readAll(path, await loadEventSchema());
   t.equal(found.filter((event) => event.mask).length, 10_001 - lost);
-  t.same(found.filter((event) => event.lost).map((event) => event.lost!.count), [lost]);
+  t.same(
+    found.filter((event) => event.lost).map((event) => event.lost!.count),
+    [lost],
+  );
 });
 
 t.test('drops are sampled by reason, and what is left out is counted', async (t) => {
@@ -398,11 +481,14 @@ t.test('drops are sampled by reason, and what is left out is counted', async (t)
   await log.close();
   const drops = readAll(path, await loadEventSchema()).events.map((event) => event.drop!);
   t.equal(drops.filter(({ reason }) => reason === 'acl.denied').length, DROPS_A_SECOND + 2);
-  t.same(drops.slice(-3).map(({ reason, unrecorded }) => [reason, unrecorded]), [
-    ['tcp.midstream', 0],
-    ['acl.denied', 100 - DROPS_A_SECOND],
-    ['acl.denied', 0],
-  ]);
+  t.same(
+    drops.slice(-3).map(({ reason, unrecorded }) => [reason, unrecorded]),
+    [
+      ['tcp.midstream', 0],
+      ['acl.denied', 100 - DROPS_A_SECOND],
+      ['acl.denied', 0],
+    ],
+  );
 });
 
 t.test('--follow prints what is added, also in the next file', async (t) => {
