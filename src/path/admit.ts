@@ -229,7 +229,7 @@ function listPermits(p: DataPlane, index: number, port: number): boolean {
   const list = p.policy.accessLists[index]!;
   const entry = evaluate(list, p.hits, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, false);
   noteAccess(index, entry, port);
-  if (logging(list, entry) !== 0) logAccess(p, index, entry, port);
+  if (logging(list, entry) !== 0) logAccess(p, index, entry);
   return permits(list, entry);
 }
 

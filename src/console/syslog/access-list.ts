@@ -2,7 +2,7 @@
 
 import { PROTOCOLS } from '../../config/access-list-names.ts';
 import { formatAddress } from '../../config/language/address.ts';
-import type { AccessListEntry, CompiledAccessList } from '../../policy/access-list.ts';
+import type { CompiledAccessList } from '../../policy/access-list.ts';
 import type { EventRecord } from '../../telemetry/event-record.ts';
 import { type LogMessage, message, packets } from './message.ts';
 
@@ -26,9 +26,8 @@ export function accessLogMessage(event: EventRecord, list: CompiledAccessList, w
   const dst = formatAddress(event.dst);
   const { protocol } = event;
   if (protocol === TCP || protocol === UDP) {
-    const [srcPort, dstPort] = readsPorts(entry) ? [event.srcPort, event.dstPort] : [0, 0];
     const name = protocol === TCP ? 'tcp' : 'udp';
-    return message(FACILITY, SEVERITY, 'IPACCESSLOGP', `${head} ${name} ${src}(${srcPort})${from} -> ${dst}(${dstPort}), ${tail}`);
+    return message(FACILITY, SEVERITY, 'IPACCESSLOGP', `${head} ${name} ${src}(${event.srcPort})${from} -> ${dst}(${event.dstPort}), ${tail}`);
   }
   if (protocol === ICMP) {
     return message(FACILITY, SEVERITY, 'IPACCESSLOGDP', `${head} icmp ${src}${from} -> ${dst} (${event.srcPort}/${event.dstPort}), ${tail}`);
@@ -48,11 +47,6 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     .filter(([, number]) => number > 0)
     .map(([name, number]) => [number, name]),
 );
-
-/** An entry that does not compare ports has not read them: IOS prints 0. */
-function readsPorts(entry: AccessListEntry): boolean {
-  return entry.srcPorts.length > 0 || entry.dstPorts.length > 0;
-}
 
 function macOf(event: EventRecord): string {
   const digits = (event.entry.toString(16).padStart(4, '0') + (event.value4 >>> 0).toString(16).padStart(8, '0')).slice(-12);
