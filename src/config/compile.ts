@@ -5,6 +5,7 @@
 // IOS makes of it (an access list that does not exist permits everything, a rule that does not exist inspects nothing).
 // Not here: syntax and checks of single lines (commands/), rules (compile-rules.ts), access lists (compile-lists.ts).
 
+import * as http from '../inspect/http/declare.ts';
 import * as smtp from '../inspect/smtp/declare.ts';
 import {
   DEFAULT_STREAM_LIMITS, type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot, type Route,
@@ -39,7 +40,10 @@ const CONNECTED = 0;
 const STATIC = 1;
 
 /** In the order of inspect/registry.ts. */
-const INSPECTORS: readonly InspectorDeclaration[] = [{ ...smtp.declaration, compilePolicy: smtp.compilePolicy }];
+const INSPECTORS: readonly InspectorDeclaration[] = [
+  { ...smtp.declaration, compilePolicy: smtp.compilePolicy },
+  { ...http.declaration, compilePolicy: http.compilePolicy },
+];
 
 /** Throws an Error that names the line of a policy map that is not understood. */
 export function compilePolicy(configuration: Configuration, options: CompileOptions): PolicySnapshot {
@@ -234,8 +238,11 @@ function compileStream({ inspect }: Configuration): StreamLimits {
     outOfOrderOctets: inspect.outOfOrderOctets ?? defaults.outOfOrderOctets,
     outOfOrderSegments: inspect.reassemblyQueueLength ?? defaults.outOfOrderSegments,
     outOfOrderTimeout: inspect.reassemblyTimeout === undefined ? defaults.outOfOrderTimeout : milliseconds(inspect.reassemblyTimeout),
+    outOfOrderTotal: inspect.reassemblyMemoryLimit === undefined ? defaults.outOfOrderTotal : inspect.reassemblyMemoryLimit * 1024,
+    outOfOrderAlarm: inspect.reassemblyAlarm ?? inspect.alertOff !== true,
     syncOctets: inspect.syncOctets ?? defaults.syncOctets,
     syncTimeout: inspect.syncTimeout === undefined ? defaults.syncTimeout : milliseconds(inspect.syncTimeout),
     totalOctets: inspect.storeTotal ?? defaults.totalOctets,
+    fragmentOctets: inspect.fragmentOctets ?? defaults.fragmentOctets,
   };
 }

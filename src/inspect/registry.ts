@@ -1,5 +1,6 @@
 // The inspectors, one line each.  Their order is their number in the policy (InspectEntry.inspector).
 
+import { createHttp } from './http/http.ts';
 import type { Inspector } from './inspector.ts';
 import { createSmtp } from './smtp/smtp.ts';
 
@@ -7,5 +8,6 @@ import { createSmtp } from './smtp/smtp.ts';
 export function createInspectors(maxSessions: number, counters: Float64Array): readonly Inspector[] {
   return [
     createSmtp(maxSessions, counters),
+    createHttp(maxSessions),
   ];
 }

@@ -3,6 +3,8 @@
 // The words of the record that admit has decided stand in `opening`, one object for the process.
 
 import { KIND_IPV6, NO_FRAME } from '../frame/frames.ts';
+import { find, permits } from '../policy/access-list.ts';
+import type { InspectEntry } from '../policy/snapshot.ts';
 import {
   AUDITED, BRIDGED, COUNTED_HALF_OPEN, DST, FORWARD_PORT_SHIFT, INSPECTED, KIND, LAST_HEARD, NEIGHBOURS, OPENING, PORTS, RECORD_SHIFT, REPLY_DST,
   REPLY_PORTS, REPLY_PORT_SHIFT, REPLY_SRC, SRC, STATE, TRANSLATED, VLAN,
@@ -107,9 +109,9 @@ export function openSession(p: DataPlane, f: number, now: number): Reason {
   frames.direction[f] = 0;
   opening.session = session;
 
-  if (entry.inspector >= 0 && entry.inspectorPolicy !== null && entry.protocol === PROTOCOL_TCP) {
+  if (isInspected(p, entry, opening.newDst)) {
     sessions.addFlag(session, INSPECTED);
-    p.streams.open(session, entry.inspector, entry.inspectorPolicy, entry.maxData, now);
+    p.streams.open(session, entry.inspector, entry.inspectorPolicy!, entry.maxData, now);
   }
   p.ruleSessions.enter(session, sessionRow);
   counters[SESSIONS_OPENED]!++;
@@ -126,6 +128,14 @@ function retain(p: DataPlane): void {
   p.neighbours.retain(opening.neighbour);
   p.neighbours.retain(opening.replyNeighbour);
   p.nat.retain(opening.binding);
+}
+
+/** Are the octets of a session to `responder` looked at?  HTTP only of sites that the java-list does not permit. */
+export function isInspected(p: DataPlane, entry: InspectEntry, responder: number): boolean {
+  if (entry.inspector < 0 || entry.inspectorPolicy === null || entry.protocol !== PROTOCOL_TCP) return false;
+  if (entry.javaList < 0) return true;
+  const list = p.policy.accessLists[entry.javaList]!;
+  return !permits(list, find(list, responder, responder, 0, 0, 0, 0, 0, false));
 }
 
 /** Thresholds: OK, or why the new session is refused; victims are ended first. */

@@ -14,6 +14,7 @@ import { ECHO } from '../wire/icmp.ts';
 import { PROTOCOL_ICMP, PROTOCOL_TCP } from '../wire/ipv4.ts';
 import { SYN as TCP_SYN } from '../wire/tcp.ts';
 import type { DataPlane } from './data-plane.ts';
+import { isInspected } from './open-session.ts';
 import { endSession } from './session-life.ts';
 
 /** True when `session` lives on under the policy in force; false: it has ended. */
@@ -81,7 +82,8 @@ function adoptRule(p: DataPlane, session: number, rule: number): boolean {
   if (entry < 0) return false;
   const line: InspectEntry = policy.rules[rule]!.entries[entry]!;
   const inspected = (sessions.hot[at + STATE]! & INSPECTED) !== 0;
-  if (inspected ? line.inspector !== sessions.inspector[session] : line.inspector >= 0 && line.inspectorPolicy !== null) return false;
+  const wanted = isInspected(p, line, sessions.hot[at + REPLY_SRC]!);
+  if (wanted !== inspected || (inspected && line.inspector !== sessions.inspector[session])) return false;
   p.ruleSessions.enter(session, line.sessionRow);
   sessions.rule[session] = (rule << 16) | entry;
   sessions.idleTimeout[session] = line.timeout;
