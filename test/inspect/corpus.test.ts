@@ -84,8 +84,8 @@ t.test('no cut of a transcript changes what it comes to', (t) => {
       one.server.forEach(({ data }, place) => {
         for (let at = 1; at < data.length; at++) check(`segment ${place} cut at ${at}`, () => cutOnce(one.server, place, at));
       });
-      check('client octet by octet', () => one.server.flatMap(({ from, data }) => (from === 'c' ? [...data].map((c) => ({ from, data: c })) : [{ from, data }])));
-      check('octet by octet', () => one.server.flatMap(({ from, data }) => [...data].map((c) => ({ from, data: c }))));
+      check('client octet by octet', () => one.server.flatMap((segment) => (segment.from === 'c' ? octets(segment) : [segment])));
+      check('octet by octet', () => one.server.flatMap(octets));
       for (let i = 0; i < MULTI_SPLITS; i++) check(`random ${i}`, () => one.server.flatMap((segment) => pieces(segment, next)));
       t.same(failures, [], `${one.id} ${esmtp ? 'esmtp' : 'smtp'}`);
     }
@@ -97,6 +97,10 @@ function cutOnce(segments: readonly Segment[], place: number, at: number): Segme
   const { from, data } = segments[place]!;
   const halves: Segment[] = [{ from, data: data.slice(0, at) }, { from, data: data.slice(at) }];
   return [...segments.slice(0, place), ...halves, ...segments.slice(place + 1)];
+}
+
+function octets({ from, data }: Segment): Segment[] {
+  return [...data].map((c): Segment => ({ from, data: c }));
 }
 
 function pieces({ from, data }: Segment, next: () => number): Segment[] {

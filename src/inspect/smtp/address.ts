@@ -16,7 +16,7 @@ import {
 } from './phase.ts';
 import {
   ARGUMENT, AUX, COUNT, LINE, LINE_BRACKET, LINE_DOLLAR, LINE_ESCAPE, LINE_NO_BRACKETS, LINE_PIPED, LINE_QUOTE, LINE_ROUTE, LINE_ROUTE_CHAR,
-  LINE_TAB, LINE_UNQUALIFIED, NODE, PHASE, RELAY, SENDER_STATE, VERB,
+  LINE_TAB, LINE_UNQUALIFIED, NODE, PHASE, RELAY, SENDER_STATE, UTF8, VERB,
 } from './state.ts';
 import type { Turn } from './turn.ts';
 import { RCPT } from './verbs.ts';
@@ -239,6 +239,7 @@ export function path(turn: Turn, from: number, end: number): number {
   let sequence = inSequence(turn);
   while (i < end) {
     const c = octets[i]!;
+    const utf8 = words[at + UTF8]!;
     if (c === OPEN_BRACE && previous === DOLLAR) return fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);
     if (c >= 0x80 || sequence) {
       if (not8bit(turn, c)) return fault(turn, i, CMD_8BIT, RANK_8BIT);
@@ -246,11 +247,16 @@ export function path(turn: Turn, from: number, end: number): number {
     }
     const kind = CLASS[c]!;
     if (kind === C_PIPE) {
+      words[at + AUX] = state;
       addressOctets(turn, begin, i);
       return pipe(turn, i);
     }
     const next = state === LITERAL ? literal(turn, c) : STEP[state * CLASSES + kind]!;
-    if (next === DEAD) return refusedOctet(turn, begin, i, state);
+    if (next === DEAD) {
+      // an octet that is refused for its place is looked at once more, for its name
+      words[at + UTF8] = utf8;
+      return refusedOctet(turn, begin, i, state);
+    }
     if (next >= CLOSE) return endPath(turn, begin, i, state, next, sender);
     if (next === LITERAL && state !== LITERAL) openLiteral(turn);
     else if (next === ROUTE_START) words[at + LINE]! |= LINE_ROUTE;

@@ -276,9 +276,19 @@ export function maskedVerb(turn: Turn, from: number, end: number): boolean {
       words[at + NODE] = 0;
       return maskedVerbEnd(turn, node, i);
     }
+    if (octets[i] === HT && onlyBlanks(octets, i, end)) {
+      words[at + NODE] = 0;
+      nameVerb(turn, policy.verbTrie.word[node]!, i);
+      return true;
+    }
     node = policy.verbTrie.next[node * COLUMNS + FOLD[octets[i]!]!]!;
   }
   words[at + NODE] = node;
+  return true;
+}
+
+function onlyBlanks(octets: Uint8Array, from: number, end: number): boolean {
+  for (let i = from; i < end; i++) if (octets[i] !== SP && octets[i] !== HT) return false;
   return true;
 }
 
@@ -289,8 +299,14 @@ export function maskedVerbEnd(turn: Turn, node: number, i: number): boolean {
   if (found < 0) return true;
   words[at + VERB] = found;
   if (((policy.signatureVerbs >>> found) & 1) === 1 && verbRefused(turn, found, i)) return false;
-  if (((policy.verbs >>> found) & 1) === 1 && words[at + FAULT] === CMD_ILLEGAL) fault(turn, i, CMD_NOT_OFFERED, RANK_NOT_OFFERED);
+  nameVerb(turn, found, i);
   return true;
+}
+
+/** A verb that would be legal had its keyword been visible is called so. */
+function nameVerb(turn: Turn, found: number, i: number): void {
+  if (found < 0 || ((turn.policy.verbs >>> found) & 1) === 0) return;
+  if (turn.words[turn.at + FAULT] === CMD_ILLEGAL) fault(turn, i, CMD_NOT_OFFERED, RANK_NOT_OFFERED);
 }
 
 /** A line begins. */

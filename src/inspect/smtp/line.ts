@@ -91,15 +91,28 @@ function indexOfCr(octets: Uint8Array, from: number, to: number): number {
   return i;
 }
 
+/** Octets [from, end) of a line that is legal so far; none behind its limit is looked at. */
 function legalOctets(turn: Turn, from: number, end: number): number {
   const { words, at } = turn;
-  const i = advance(turn, from, end);
-  if (turn.verdict !== FORWARD || turn.out.again) return i;
-  if (words[at + FAULT] !== 0) {
-    violate(turn, i);
-    return maskedOctets(turn, i, end);
+  let i = from;
+  while (i < end) {
+    const stop = limitBefore(turn, i, end);
+    if (stop === i && tooLong(turn, i + 1)) return i;
+    i = advance(turn, i, stop > i ? stop : end);
+    if (turn.verdict !== FORWARD || turn.out.again) return i;
+    if (words[at + FAULT] !== 0) {
+      violate(turn, i);
+      return maskedOctets(turn, i, end);
+    }
   }
   return tooLong(turn, end) ? from : end;
+}
+
+/** `end`, or the index of the first octet behind the limit of the line as far as its verb is known. */
+function limitBefore(turn: Turn, i: number, end: number): number {
+  const limit = turn.words[turn.at + MODE] === MODE_SASL ? SASL_LIMIT : turn.policy.lineLimit;
+  if (lineLength(turn, end) <= limit - 2) return end;
+  return Math.max(i, Math.min(end, end - lineLength(turn, end) + lineLimit(turn) - 2));
 }
 
 function maskedOctets(turn: Turn, from: number, end: number): number {
@@ -139,7 +152,7 @@ function tooLong(turn: Turn, i: number): boolean {
   const length = lineLength(turn, i);
   const sasl = words[at + MODE] === MODE_SASL;
   if (length <= policy.lineLimit - 2 && !sasl) return false;
-  const limit = sasl ? SASL_LIMIT : lineLimit(turn);
+  const limit = lineLimit(turn);
   if (length <= limit - 2) return false;
   if (sasl || policy.lineAction === ACTION_RESET) {
     turn.reset(CMD_TOO_LONG, length, turn.portion, i);
@@ -157,6 +170,7 @@ function lineLimit(turn: Turn): number {
   const { words, at, policy } = turn;
   const verb = words[at + VERB]!;
   const visible = words[at + VISIBLE]!;
+  if (words[at + MODE] === MODE_SASL) return SASL_LIMIT;
   if (verb === AUTH) return policy.esmtp ? Math.max(SASL_LIMIT, policy.lineLimit) : policy.lineLimit;
   if (verb === RCPT) return policy.lineLimit + ((visible >>> K_DSN) & 1) * 500;
   if (((SENDER_VERBS >>> verb) & 1) === 0) return policy.lineLimit;
@@ -301,7 +315,7 @@ function nameRest(turn: Turn, end: number, complete: boolean): void {
     if (c === LF) name(turn, CMD_BARE_NEWLINE, RANK_NEWLINE);
     else if ((c < SP && c !== HT && c !== CR) || c === 0x7f) name(turn, CMD_CONTROL_CHAR, RANK_CONTROL);
     if (c === HT) tab = true;
-    else if (c !== SP && tab) nameTab(turn);
+    else if (c !== SP && tab) nameTab(turn, octets[from]!);
     if (c === 0x7b && dollar) name(turn, ADDR_EXPANSION, RANK_EXPANSION);
     dollar = envelope && c === 0x24;
   }
@@ -309,9 +323,9 @@ function nameRest(turn: Turn, end: number, complete: boolean): void {
   words[at + UTF8] = sequence;
 }
 
-/** A tab with an octet behind it that is no blank: directly behind the verb it is part of the verb. */
-function nameTab(turn: Turn): void {
-  if (turn.words[turn.at + PHASE] === PHASE_VERB) name(turn, CMD_ILLEGAL, RANK_VERB);
+/** A tab with an octet behind it that is no blank.  Where it was itself the violation, behind a verb, it is part of the verb. */
+function nameTab(turn: Turn, first: number): void {
+  if (turn.words[turn.at + PHASE] === PHASE_VERB && first === HT) name(turn, CMD_ILLEGAL, RANK_VERB);
   else name(turn, CMD_SYNTAX, RANK_TAB);
 }
 

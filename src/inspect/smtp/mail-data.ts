@@ -180,6 +180,9 @@ function startOctet(turn: Turn, i: number, state: number): number {
       return i + 1;
     }
     noteNewline(turn);
+    if (((origin + i - 1) | 0) === words[at + LINE_START]) lineBegins(turn, CR);
+    textOctet(turn, CR, i);
+    if (turn.verdict === RESET) return i;
   }
   const position = (origin + i) | 0;
   if (c === PERIOD) {
@@ -250,10 +253,15 @@ function defuse(turn: Turn): boolean {
 /** The dot is clear; `first` is the first octet of the line's text, `stuffed` says whether the dot is not part of it. */
 function leaveDot(turn: Turn, first: number, stuffed: boolean): void {
   const { words, at } = turn;
+  const begins = words[at + DOT] === words[at + LINE_START];
   words[at + DATA_AT] = TEXT;
-  if (words[at + DOT] !== words[at + LINE_START]) return;
-  if (stuffed) words[at + DATA_FLAGS]! |= DATA_STUFFED;
-  lineBegins(turn, first);
+  if (begins) {
+    if (stuffed) words[at + DATA_FLAGS]! |= DATA_STUFFED;
+    lineBegins(turn, first);
+  }
+  // the held octets are octets of the field
+  if (!begins || !stuffed) textOctet(turn, stuffed ? PERIOD : MASK, turn.portion);
+  for (let held = words[at + COUNT]!; held > 0 && turn.verdict === FORWARD; held--) textOctet(turn, SP, turn.portion);
 }
 
 /** Text up to a CR or LF, or to `to`.  May step over whole lines of the body. */
@@ -287,6 +295,14 @@ function fieldOctets(turn: Turn, from: number, to: number, signatures: boolean):
     }
   }
   return i;
+}
+
+/** One octet of text that the loops over text do not see: a CR that was no line end, a dot that was held. */
+function textOctet(turn: Turn, c: number, i: number): void {
+  const { words, at, policy } = turn;
+  if (policy.signatures && (words[at + DATA_FLAGS]! & DATA_BODY) === 0) decodeOctet(turn, c, i);
+  if (words[at + FIELD] !== FIELD_NONE) fieldOctet(turn, c, i);
+  if (turn.verdict === RESET) releaseBefore(turn, words[at + FIELD_START]!);
 }
 
 /** Signature 3105: `decode@` anywhere in a header field. */

@@ -56,6 +56,7 @@ const MAX_SIZE_DIGITS = 20;
 const MAX_ENVID = 100;
 const EQUALS = 0x3d;
 const PLUS = 0x2b;
+const HYPHEN = 0x2d;
 const COMMA = 0x2c;
 const SEMICOLON = 0x3b;
 const DOLLAR = 0x24;
@@ -90,6 +91,7 @@ export function parameter(turn: Turn, from: number, end: number): number {
   const { words, at } = turn;
   const c = turn.octets[from]!;
   if (c === SP || c === HT) return trail(turn, from, PARAM_SYNTAX);
+  if (c === HYPHEN) return fault(turn, from, PARAM_SYNTAX, RANK_PARAMETER);
   words[at + PHASE] = PHASE_PARAMETER_KEY;
   words[at + NODE] = ROOT;
   words[at + COUNT] = usableKeys(turn);
