@@ -1,7 +1,9 @@
-// The demonstration without a network: the same dialogue as captures of the two interfaces, through the path that `postern
-// replay` drives.  Here it is driven from this process, so that displays can be taken while the session is open.
+// The demonstration without a network: the same dialogue as captures of the two interfaces, through `postern replay`.
+//
+// For the displays the captures are cut before the client takes its leave, so that the session is still open.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../steps.mjs';
@@ -12,82 +14,57 @@ const RECORD_HEADER = 16;
 const ETHERNET_HEADER = 14;
 const SMTP = 25;
 
-/** TCP payloads of a capture that this program wrote: towards the server, and from it, in order. */
-function readPayloads(file) {
-  const all = readFileSync(file);
-  const payloads = { toServer: [], fromServer: [] };
-  for (let at = PCAP_HEADER; at < all.length; ) {
-    const length = all.readUInt32LE(at + 8);
-    const frame = all.subarray(at + RECORD_HEADER, at + RECORD_HEADER + length);
-    at += RECORD_HEADER + length;
-    if (frame.readUInt16BE(12) !== 0x0800) continue;
-    const datagram = frame.subarray(ETHERNET_HEADER, ETHERNET_HEADER + frame.readUInt16BE(ETHERNET_HEADER + 2));
-    const segment = datagram.subarray((datagram[0] & 15) * 4);
-    const payload = segment.subarray((segment[12] >> 4) * 4).toString('latin1');
-    if (payload !== '') (segment.readUInt16BE(2) === SMTP ? payloads.toServer : payloads.fromServer).push(payload);
+/** Records of a capture that this program wrote: little-endian, Ethernet; `time` orders them. */
+function readRecords(file) {
+  const octets = readFileSync(file);
+  const records = [];
+  for (let at = PCAP_HEADER; at < octets.length; ) {
+    const end = at + RECORD_HEADER + octets.readUInt32LE(at + 8);
+    const time = octets.readUInt32LE(at) * 1e9 + octets.readUInt32LE(at + 4);
+    records.push({ time, whole: octets.subarray(at, end), ...readSegment(octets.subarray(at + RECORD_HEADER, end)) });
+    at = end;
   }
-  return payloads;
+  return { header: octets.subarray(0, PCAP_HEADER), records };
 }
 
-/** Runs the two captures; `onQuit` is called before the frame in which the client takes its leave. */
-async function run(folder, onQuit) {
-  const source = (path) => import(`../../dist/src/${path}.js`);
-  const [{ loadPolicy }, { ReplayEngine }, { CaptureMerge }, { CAPTURE_AREA }, { parsePortOption, portsByInterface }, { BATCH }] =
-    await Promise.all(
-      [
-        'command/load-policy',
-        'engine/replay-engine',
-        'port/capture-merge',
-        'port/capture-file',
-        'command/replay-ports',
-        'frame/frames',
-      ].map(source),
-    );
-  const { configuration, policy } = loadPolicy(join(ROOT, 'rules/3640.cfg'), { lenient: false, verifyChecksums: true });
-  const names = [
-    ['Ethernet2/0', 'outside'],
-    ['Ethernet2/1', 'inside'],
-  ];
-  const captures = names.map(([name, side]) =>
-    parsePortOption(`${name}=${join(folder, `${side}.pcap`)}:${join(folder, `${side}-out.pcap`)}`, policy),
-  );
-  const ports = portsByInterface(captures);
-  const engine = new ReplayEngine({ policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: true });
-  const { frames } = engine.plane;
-  const merge = new CaptureMerge(ports.sources, BATCH);
-  const octets = Buffer.from(engine.region.u8.buffer);
-  let displays = [];
-  for (let count = merge.fill(frames), isFirst = true; count > 0; count = merge.fill(frames), isFirst = false) {
-    if (isFirst) engine.setBase(frames.sec[0], frames.nsec[0]);
-    if (octets.subarray(frames.offset[0], frames.offset[0] + frames.length[0]).includes('QUIT\r\n'))
-      displays = await onQuit(engine, configuration, policy);
-    engine.breathe(count, merge.now);
-  }
-  engine.finish();
-  return displays;
+/** Text and direction of a TCP segment; frames of other kinds have no text. */
+function readSegment(frame) {
+  if (frame.readUInt16BE(12) !== 0x0800) return { text: '', toServer: false };
+  const datagram = frame.subarray(ETHERNET_HEADER, ETHERNET_HEADER + frame.readUInt16BE(ETHERNET_HEADER + 2));
+  const segment = datagram.subarray((datagram[0] & 15) * 4);
+  return { text: segment.subarray((segment[12] >> 4) * 4).toString('latin1'), toServer: segment.readUInt16BE(2) === SMTP };
 }
 
-async function takeDisplays(shows, engine, configuration, policy) {
-  const source = (path) => import(`../../dist/src/${path}.js`);
-  const [{ readState }, { answer }, { executeShow }, { emptyState }] = await Promise.all(
-    ['engine/firewall-state', 'engine/inquiry', 'console/exec', 'console/state'].map(source),
-  );
-  const { counters, hits } = engine.plane;
-  const inquirable = { counters, hits, ask: async (question) => answer(engine.plane, question) };
-  const { log } = emptyState();
-  const around = {
-    configuration,
-    policy,
-    log,
-    debugging: [],
-    version: '',
-    ports: [],
-    sessionPeaks: [1, 0, 0],
-    creationRate: 0,
-    maxCreationRate: 1,
-  };
-  const state = await readState(inquirable, around);
-  return shows.map((command) => [command, executeShow(command, configuration, state).text ?? '']);
+function texts(file, toServer) {
+  return readRecords(file)
+    .records.filter((record) => record.toServer === toServer && record.text !== '')
+    .map((record) => record.text);
+}
+
+/** Copies a capture as far as it was before `time`. */
+function cut(from, to, time) {
+  const { header, records } = readRecords(from);
+  writeFileSync(to, Buffer.concat([header, ...records.filter((record) => record.time < time).map((record) => record.whole)]));
+}
+
+/** Runs `postern replay` on outside.pcap and inside.pcap of a folder and returns what it printed. */
+function replay(folder, more) {
+  const ports = ['Ethernet2/0=outside.pcap:outside-out.pcap', 'Ethernet2/1=inside.pcap:inside-out.pcap'].flatMap((port) => [
+    '--port',
+    port,
+  ]);
+  const args = [join(ROOT, 'bin/postern.mjs'), 'replay', '--config', join(ROOT, 'rules/3640.cfg'), ...ports, '--json', ...more];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`postern replay: ${stderr.trim()}`);
+  return stdout;
+}
+
+function takeDisplays(folder, shows) {
+  const open = mkdtempSync(join(folder, 'open-'));
+  const quit = readRecords(join(folder, 'outside.pcap')).records.find((record) => record.text === 'QUIT\r\n');
+  for (const name of ['outside.pcap', 'inside.pcap']) cut(join(folder, name), join(open, name), quit.time);
+  // The report is the last line.
+  return shows.map((command) => [command, replay(open, ['--exec', command]).replace(/\{.*\}\n$/, '')]);
 }
 
 /** Holds the dialogue of the sample captures and returns what the screen shows; `why` says why there is no live network. */
@@ -96,15 +73,15 @@ export async function holdReplay(why, shows) {
   const folder = mkdtempSync(join(tmpdir(), 'postern-demo-'));
   try {
     writeSample(folder);
-    const displays = await run(folder, (engine, configuration, policy) => takeDisplays(shows, engine, configuration, policy));
-    const sent = readPayloads(join(folder, 'outside.pcap')).toServer;
-    const received = readPayloads(join(folder, 'inside-out.pcap')).toServer.join('');
-    const replies = readPayloads(join(folder, 'outside-out.pcap')).fromServer.map((text) => text.trimEnd().split('\r\n'));
+    replay(folder, []);
+    const sent = texts(join(folder, 'outside.pcap'), true);
+    const received = texts(join(folder, 'inside-out.pcap'), true).join('');
+    const replies = texts(join(folder, 'outside-out.pcap'), false).map((text) => text.trimEnd().split('\r\n'));
     const how = [
       `No live network here: ${why}.`,
-      'So a recorded dialogue goes through the same path, as with `postern replay --config rules/3640.cfg --port ...`.',
+      'So a recorded dialogue goes through `postern replay --config rules/3640.cfg`, the same code as `run`.',
     ];
-    return { how, exchanges: pair(sent, received, replies), displays };
+    return { how, exchanges: pair(sent, received, replies), displays: takeDisplays(folder, shows) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
