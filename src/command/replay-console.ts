@@ -41,14 +41,24 @@ export class ReplayConsole {
   private sampled = 0;
 
   /** `devices` by interface index.  Throws a CommandError for a command that is none, or a file that cannot be written. */
-  static async open(options: ConsoleOptions, loaded: LoadedPolicy, engine: ReplayEngine, devices: readonly (string | null)[]): Promise<ReplayConsole> {
+  static async open(
+    options: ConsoleOptions,
+    loaded: LoadedPolicy,
+    engine: ReplayEngine,
+    devices: readonly (string | null)[],
+  ): Promise<ReplayConsole> {
     for (const line of options.exec) checkDisplay(line, loaded);
     const opened = new ReplayConsole(options, loaded, engine, devices);
     for (const text of options.debug) await opened.debug(`debug ${text}`);
     return opened;
   }
 
-  private constructor({ log: path, debug, exec }: ConsoleOptions, { configuration, policy }: LoadedPolicy, engine: ReplayEngine, devices: readonly (string | null)[]) {
+  private constructor(
+    { log: path, debug, exec }: ConsoleOptions,
+    { configuration, policy }: LoadedPolicy,
+    engine: ReplayEngine,
+    devices: readonly (string | null)[],
+  ) {
     const log = new Log(configuration, 'never set');
     this.engine = engine;
     this.displays = exec;

@@ -38,5 +38,7 @@ function dateText({ sec, nsec }: Stamp, options: readonly string[]): string {
 }
 
 function zoneName(time: Date): string {
-  return new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(time).find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC';
+  return (
+    new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(time).find(({ type }) => type === 'timeZoneName')?.value ?? 'UTC'
+  );
 }

@@ -36,7 +36,9 @@ function stepText(event: EventRecord, policy: PolicySnapshot): string {
     case steps.TRACE_DEFRAGMENT:
       return `defragment: ${value2 === 1 ? 'the datagram is whole' : 'waits for the rest'}`;
     case steps.TRACE_LOOKUP:
-      return value2 < 0 ? 'lookup: no session' : `lookup: session ${sessionId(value2)}, ${value3 === 0 ? 'from its initiator' : 'from its responder'}, ${STATES[event.value4]}`;
+      return value2 < 0
+        ? 'lookup: no session'
+        : `lookup: session ${sessionId(value2)}, ${value3 === 0 ? 'from its initiator' : 'from its responder'}, ${STATES[event.value4]}`;
     case steps.TRACE_ACCESS_LIST:
       return `admit: ${accessText(event, policy)}`;
     case steps.TRACE_TRANSLATE:

@@ -24,7 +24,9 @@ export async function debugPackets(plane: ControlPlane, args: Args): Promise<Out
   const count = args.maybeNumber('COUNT') ?? 0;
   const list = plane.policy.accessLists.findIndex((entry) => entry.name === name);
   if (name !== undefined && list < 0) return { output: `% Access list ${name} not found\n`, rejected: true };
-  const only = [name === undefined ? '' : ` for access list ${name}`, count === 0 ? '' : `, ${count} frame${count === 1 ? '' : 's'}`].join('');
+  const only = [name === undefined ? '' : ` for access list ${name}`, count === 0 ? '' : `, ${count} frame${count === 1 ? '' : 's'}`].join(
+    '',
+  );
   plane.debugging.set(TRACE, `POSTERN Packet trace debugging is on${only}`);
   await plane.engine.ask({ kind: 'trace', on: true, list, count });
   return said(plane.debugging.get(TRACE)!);

@@ -5,14 +5,53 @@
 // that is not traced costs one compare.
 // Not here: the texts (console/packet-trace.ts).
 
-import { CONSUMED, FRAGMENT, GENERATED, KIND_ARP, KIND_IPV4, KIND_IPV6, KIND_OTHER, NO_FRAME, NO_SESSION, PENDING, QUEUED } from '../frame/frames.ts';
+import {
+  CONSUMED,
+  FRAGMENT,
+  GENERATED,
+  KIND_ARP,
+  KIND_IPV4,
+  KIND_IPV6,
+  KIND_OTHER,
+  NO_FRAME,
+  NO_SESSION,
+  PENDING,
+  QUEUED,
+} from '../frame/frames.ts';
 import { type CompiledAccessList, find, permits } from '../policy/access-list.ts';
 import { INSPECTED } from '../session/record.ts';
 import { EVENTS } from '../telemetry/counters.ts';
 import {
-  EVENT_TRACE, E_ADDRS6, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_REASON, E_RULE, E_SEC, E_SESSION, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4,
-  TRACE_ACCESS_LIST, TRACE_DEFRAGMENT, TRACE_EMIT, TRACE_END, TRACE_EVENT, TRACE_FRAGMENT, TRACE_LOOKUP, TRACE_OPEN, TRACE_RECEIVE, TRACE_RELEASE,
-  TRACE_ROUTE, TRACE_RULE, TRACE_TRACK, TRACE_TRANSLATE,
+  EVENT_TRACE,
+  E_ADDRS6,
+  E_DST,
+  E_NSEC,
+  E_PORTS,
+  E_PROTOCOL,
+  E_REASON,
+  E_RULE,
+  E_SEC,
+  E_SESSION,
+  E_SRC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
+  E_VALUE4,
+  TRACE_ACCESS_LIST,
+  TRACE_DEFRAGMENT,
+  TRACE_EMIT,
+  TRACE_END,
+  TRACE_EVENT,
+  TRACE_FRAGMENT,
+  TRACE_LOOKUP,
+  TRACE_OPEN,
+  TRACE_RECEIVE,
+  TRACE_RELEASE,
+  TRACE_ROUTE,
+  TRACE_RULE,
+  TRACE_TRACK,
+  TRACE_TRANSLATE,
 } from '../telemetry/event-ring.ts';
 import { OK, REASON_COUNT } from '../telemetry/reasons.ts';
 import * as ethernet from '../wire/ethernet.ts';
@@ -74,7 +113,10 @@ function isPermitted(p: DataPlane, f: number, list: CompiledAccessList): boolean
   const l3 = frames.l3[f]!;
   if (frames.kind[f] !== KIND_IPV4 || l3 + ipv4.MIN_HEADER_LENGTH > frames.offset[f]! + frames.length[f]!) return false;
   if (frames.fate[f] !== PENDING || (frames.flags[f]! & FRAGMENT) !== 0) {
-    return permits(list, find(list, ipv4.srcAddr(view, l3), ipv4.dstAddr(view, l3), ipv4.protocol(view, l3), ipv4.tos(view, l3), 0, 0, 0, true));
+    return permits(
+      list,
+      find(list, ipv4.srcAddr(view, l3), ipv4.dstAddr(view, l3), ipv4.protocol(view, l3), ipv4.tos(view, l3), 0, 0, 0, true),
+    );
   }
   readFacts(p, f);
   return permits(list, find(list, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, false));

@@ -18,11 +18,20 @@ const s = (time: string, text: string): Sent => ({ from: 's', time, text: `${tex
 
 const SESSION: readonly Sent[] = [
   s('21:51:35.886', `220 ${'mail.example.net Simple Mail Transfer Service ready at noon'.slice(0, 58)}`),
-  ...typed(['21:51:40.810', '40.994', '41.190', '41.390', '42.046', '43.462', '43.594', '43.794', '43.994', '44.194'], ['H', 'E', 'L', 'O', ' ', 'c', 'i', 'sc', 'o', '\r\n']),
+  ...typed(
+    ['21:51:40.810', '40.994', '41.190', '41.390', '42.046', '43.462', '43.594', '43.794', '43.994', '44.194'],
+    ['H', 'E', 'L', 'O', ' ', 'c', 'i', 'sc', 'o', '\r\n'],
+  ),
   s('21:51:44.198', '250 cisco'),
-  ...typed(['21:51:49.482', '50.222', '50.618', '50.954', '51.642', '51.914', '52.106', '54.754', '55.098', '55.322'], ['V', 'R', 'F', 'Y', ' ', 'c', 'i', 's', 'x', '\r\n']),
+  ...typed(
+    ['21:51:49.482', '50.222', '50.618', '50.954', '51.642', '51.914', '52.106', '54.754', '55.098', '55.322'],
+    ['V', 'R', 'F', 'Y', ' ', 'c', 'i', 's', 'x', '\r\n'],
+  ),
   s('21:51:55.326', '550 User unknown.'),
-  ...typed(['21:51:57.070', '57.402', '58.162', '58.462', '58.746', '59.006', '59.234', '59.418', '59.618', '59.818'], ['V', 'R', 'F', 'Y', ' ', 'c', 'i', 'sc', 'o', '\r\n']),
+  ...typed(
+    ['21:51:57.070', '57.402', '58.162', '58.462', '58.746', '59.006', '59.234', '59.418', '59.618', '59.818'],
+    ['V', 'R', 'F', 'Y', ' ', 'c', 'i', 'sc', 'o', '\r\n'],
+  ),
   s('21:51:59.818', '550 User unknown.'),
   ...typed(['21:52:04.974', '05.170', '05.326', '05.526', '05.742'], ['H', 'E', 'L', 'P', '\r\n']),
   s('21:52:05.746', 'The following commands are understood by this server'),
@@ -54,13 +63,21 @@ const DAY = Date.UTC(2026, 9, 18);
 
 /** Writes what each side sends to a capture of its own, or all to one. */
 export function writeReferenceSession(outside: string, inside: string, client: string, server: string, local: string): void {
-  const writers = { c: new CaptureWriter(outside, privateMemory(), 0), s: inside === outside ? null : new CaptureWriter(inside, privateMemory(), 0) };
+  const writers = {
+    c: new CaptureWriter(outside, privateMemory(), 0),
+    s: inside === outside ? null : new CaptureWriter(inside, privateMemory(), 0),
+  };
   const next = { c: 1000, s: 5000 };
   const send = (from: 'c' | 's', ms: number, flags: string, text = ''): void => {
     const isClient = from === 'c';
     const frame = segment({
-      ...(isClient ? { from: client, to: server, sport: 1025, dport: 25 } : { from: local, to: client, sport: 25, dport: 1025, src: [0x0200, 0x0110], dst: [0x0200, 0x0101] }),
-      seq: next[from], ack: flags === 'S' ? 0 : isClient ? next.s : next.c, flags, data: text,
+      ...(isClient
+        ? { from: client, to: server, sport: 1025, dport: 25 }
+        : { from: local, to: client, sport: 25, dport: 1025, src: [0x0200, 0x0110], dst: [0x0200, 0x0101] }),
+      seq: next[from],
+      ack: flags === 'S' ? 0 : isClient ? next.s : next.c,
+      flags,
+      data: text,
     });
     next[from] += text.length + (flags.includes('S') ? 1 : 0);
     const time = DAY + ms;

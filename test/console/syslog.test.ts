@@ -38,8 +38,25 @@ const MAIL_ICMP = { rule: 0, entry: 2 };
 const QUIET_SMTP = { rule: 1, entry: 0 };
 
 const NOTHING: EventRecord = {
-  kind: ring.EVENT_ALERT, reason: reasons.OK, time: 0, sec: 0, nsec: 0, session: 0, src: addr('192.0.2.9'), dst: addr('198.51.100.25'), addrs6: null,
-  srcPort: 4000, dstPort: 25, protocol: 6, interface: 0, ...MAIL_SMTP, value: 0, value2: 0, value3: 0, value4: 0, text: '',
+  kind: ring.EVENT_ALERT,
+  reason: reasons.OK,
+  time: 0,
+  sec: 0,
+  nsec: 0,
+  session: 0,
+  src: addr('192.0.2.9'),
+  dst: addr('198.51.100.25'),
+  addrs6: null,
+  srcPort: 4000,
+  dstPort: 25,
+  protocol: 6,
+  interface: 0,
+  ...MAIL_SMTP,
+  value: 0,
+  value2: 0,
+  value3: 0,
+  value4: 0,
+  text: '',
 };
 
 /** A log and what a monitoring terminal sees of it. */
@@ -92,7 +109,11 @@ t.test('%FW: audit trail', async (t) => {
     line({ kind: ring.EVENT_SESSION_STOP, value: 47, value3: 281 }),
     '%FW-6-SESS_AUDIT_TRAIL: Stop smtp session: initiator (192.0.2.9:4000) sent 47 bytes -- responder (198.51.100.25:25) sent 281 bytes',
   );
-  t.match(line({ kind: ring.EVENT_SESSION_STOP, value: 5, value2: 4, value4: 1 }), /sent 4294967301 bytes -- .* sent 1073741824 bytes/, 'counts beyond 32 bits');
+  t.match(
+    line({ kind: ring.EVENT_SESSION_STOP, value: 5, value2: 4, value4: 1 }),
+    /sent 4294967301 bytes -- .* sent 1073741824 bytes/,
+    'counts beyond 32 bits',
+  );
   t.equal(
     line({ kind: ring.EVENT_SESSION_STOP, ...MAIL_ICMP, protocol: 1, srcPort: 77, dstPort: 77, value: 360, value3: 360 }),
     '%FW-6-SESS_AUDIT_TRAIL: Stop icmp session: initiator (192.0.2.9:8) sent 360 bytes -- responder (198.51.100.25:0) sent 360 bytes',
@@ -107,10 +128,22 @@ t.test('%FW: audit trail', async (t) => {
 t.test('%FW: what inspection found', async (t) => {
   const from = 'from initiator (192.0.2.9:4000)';
   const invalid = (reason: number, text: string, value: number): string => line({ reason, text, value });
-  t.equal(invalid(reasons.CMD_ILLEGAL, 'EXPN root\r\n', 9), `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (EXPN root)(total 9 chars) ${from}`);
-  t.equal(invalid(reasons.CMD_CONTROL_CHAR, 'HE\0LO\t', 40), `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (HE\\x00LO\\x09)(total 40 chars) ${from}`);
-  t.equal(invalid(reasons.CMD_8BIT, 'VRFY \xe9', 0), `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (VRFY \\xe9)(total 6 chars) ${from}`);
-  t.equal(invalid(reasons.CMD_BARE_NEWLINE, 'NOOP\nx', 6), `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (NOOP\\x0ax)(total 6 chars) ${from}`);
+  t.equal(
+    invalid(reasons.CMD_ILLEGAL, 'EXPN root\r\n', 9),
+    `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (EXPN root)(total 9 chars) ${from}`,
+  );
+  t.equal(
+    invalid(reasons.CMD_CONTROL_CHAR, 'HE\0LO\t', 40),
+    `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (HE\\x00LO\\x09)(total 40 chars) ${from}`,
+  );
+  t.equal(
+    invalid(reasons.CMD_8BIT, 'VRFY \xe9', 0),
+    `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (VRFY \\xe9)(total 6 chars) ${from}`,
+  );
+  t.equal(
+    invalid(reasons.CMD_BARE_NEWLINE, 'NOOP\nx', 6),
+    `%FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (NOOP\\x0ax)(total 6 chars) ${from}`,
+  );
   const ends = 'from 192.0.2.9 to 198.51.100.25';
   t.equal(line({ reason: reasons.SIG_3101 }), `%FW-4-TCP_SENDMAIL_BAD_TO_SIG: Sig:3101:Sendmail Invalid Recipient - ${ends}`);
   t.equal(line({ reason: reasons.SIG_3102 }), `%FW-4-TCP_SENDMAIL_BAD_FROM_SIG: Sig:3102:Sendmail Invalid Sender - ${ends}`);
@@ -130,11 +163,27 @@ t.test('%FW: what inspection found', async (t) => {
 
 t.test('%POSTERN: events of which IOS has none', async (t) => {
   const session = 'smtp session initiator (192.0.2.9:4000) -- responder (198.51.100.25:25)';
-  t.equal(line({ reason: reasons.CMD_SYNTAX, text: 'HELO  a', value: 7 }), `%POSTERN-4-EVENT: cmd.syntax: Invalid SMTP command (HELO  a) - ${session}`);
-  t.equal(line({ reason: reasons.ADDR_UNQUALIFIED, text: 'RCPT TO:<a>' }), `%POSTERN-6-EVENT: addr.unqualified: SMTP address unqualified (RCPT TO:<a>) - ${session}`);
-  t.equal(line({ reason: reasons.DATA_LINE_TOO_LONG, value: 2000 }), `%POSTERN-4-EVENT: data.line-too-long: Mail data line too long (2000) - ${session}`);
-  t.equal(line({ reason: reasons.TCP_OUT_OF_WINDOW, value: -2 }), `%POSTERN-4-EVENT: tcp.out-of-window: Invalid Seq# (seq 4294967294) - ${session}`);
-  t.equal(line({ reason: reasons.AUTH_SYNTAX, text: 'c2VjcmV0 x' }), `%POSTERN-4-EVENT: auth.syntax: Invalid SASL response - ${session}`, 'no password in the log');
+  t.equal(
+    line({ reason: reasons.CMD_SYNTAX, text: 'HELO  a', value: 7 }),
+    `%POSTERN-4-EVENT: cmd.syntax: Invalid SMTP command (HELO  a) - ${session}`,
+  );
+  t.equal(
+    line({ reason: reasons.ADDR_UNQUALIFIED, text: 'RCPT TO:<a>' }),
+    `%POSTERN-6-EVENT: addr.unqualified: SMTP address unqualified (RCPT TO:<a>) - ${session}`,
+  );
+  t.equal(
+    line({ reason: reasons.DATA_LINE_TOO_LONG, value: 2000 }),
+    `%POSTERN-4-EVENT: data.line-too-long: Mail data line too long (2000) - ${session}`,
+  );
+  t.equal(
+    line({ reason: reasons.TCP_OUT_OF_WINDOW, value: -2 }),
+    `%POSTERN-4-EVENT: tcp.out-of-window: Invalid Seq# (seq 4294967294) - ${session}`,
+  );
+  t.equal(
+    line({ reason: reasons.AUTH_SYNTAX, text: 'c2VjcmV0 x' }),
+    `%POSTERN-4-EVENT: auth.syntax: Invalid SASL response - ${session}`,
+    'no password in the log',
+  );
   for (const [reason, { level }] of reasons.REASONS.entries()) {
     if (reason === reasons.OK) continue;
     const printed = linesOf({ reason, value2: 1 });
@@ -172,7 +221,10 @@ t.test('%SEC: hits of access lists', async (t) => {
   t.equal(line({ ...hit, value2: 0 }), '%SEC-6-IPACCESSLOGP: list 101 permitted tcp 192.0.2.9(4000) -> 198.51.100.25(25), 1 packet');
   const denied = { ...hit, value2: 1, value3: 2, value4: 0xb9d97a61 | 0, rule: 0, entry: 2 };
   const where = '(Ethernet0 0002.b9d9.7a61)';
-  t.equal(line({ ...denied, protocol: 17 }), `%SEC-6-IPACCESSLOGP: list 101 denied udp 192.0.2.9(4000) ${where} -> 198.51.100.25(25), 2 packets`);
+  t.equal(
+    line({ ...denied, protocol: 17 }),
+    `%SEC-6-IPACCESSLOGP: list 101 denied udp 192.0.2.9(4000) ${where} -> 198.51.100.25(25), 2 packets`,
+  );
   t.equal(
     line({ ...denied, protocol: 1, srcPort: 8, dstPort: 0 }),
     `%SEC-6-IPACCESSLOGDP: list 101 denied icmp 192.0.2.9 ${where} -> 198.51.100.25 (8/0), 2 packets`,
@@ -190,19 +242,29 @@ t.test('%SEC: hits of access lists', async (t) => {
 });
 
 t.test('%IP_VFR, %LINK, %LINEPROTO, %SYS', async (t) => {
-  const fragment = (reason: number, value = 0, value2 = 0): string => line({ kind: ring.EVENT_REASSEMBLY, reason, value, value2, interface: 1 });
+  const fragment = (reason: number, value = 0, value2 = 0): string =>
+    line({ kind: ring.EVENT_REASSEMBLY, reason, value, value2, interface: 1 });
   const ends = '192.0.2.9, destined to 198.51.100.25';
   t.equal(
     fragment(reasons.IP_FRAG_LIMIT, 16, ring.TABLE_OVERFLOW),
     '%IP_VFR-4-FRAG_TABLE_OVERFLOW: Ethernet1: the fragment table has reached its maximum threshold 16',
   );
-  t.equal(fragment(reasons.IP_FRAG_LIMIT, 32), `%IP_VFR-4-TOO_MANY_FRAGMENTS: Ethernet1: Too many fragments per datagram (more than 32) - sent by ${ends}`);
-  t.equal(fragment(reasons.IP_FRAG_TINY), `%IP_VFR-4-TINY_FRAGMENTS: Ethernet1: TCP segment is 14 bytes or less in length- sent by ${ends}`);
+  t.equal(
+    fragment(reasons.IP_FRAG_LIMIT, 32),
+    `%IP_VFR-4-TOO_MANY_FRAGMENTS: Ethernet1: Too many fragments per datagram (more than 32) - sent by ${ends}`,
+  );
+  t.equal(
+    fragment(reasons.IP_FRAG_TINY),
+    `%IP_VFR-4-TINY_FRAGMENTS: Ethernet1: TCP segment is 14 bytes or less in length- sent by ${ends}`,
+  );
   t.equal(fragment(reasons.IP_FRAG_OVERLAP), '%IP_VFR-3-OVERLAP_FRAGMENTS: Ethernet1: from the host 192.0.2.9 destined to 198.51.100.25');
   for (const reason of [reasons.IP_FRAG_BADLEN, reasons.IP_FRAG_OVERSIZE]) {
     t.equal(fragment(reason), `%IP_VFR-3-INVALID_FRAG_LENGTH: Ethernet1: fragment length invalid - received from ${ends}`);
   }
-  t.equal(fragment(reasons.IP_FRAG_TIMEOUT), '%POSTERN-4-EVENT: ip.frag-timeout: Fragment timeout - Ethernet1: from 192.0.2.9 to 198.51.100.25');
+  t.equal(
+    fragment(reasons.IP_FRAG_TIMEOUT),
+    '%POSTERN-4-EVENT: ip.frag-timeout: Fragment timeout - Ethernet1: from 192.0.2.9 to 198.51.100.25',
+  );
   const port = (state: number): string[] => linesOf({ kind: ring.EVENT_PORT_STATE, value: 1, value2: state });
   t.same(port(ring.PORT_UP), [
     '%LINK-3-UPDOWN: Interface Ethernet1, changed state to up',
@@ -216,7 +278,10 @@ t.test('%IP_VFR, %LINK, %LINEPROTO, %SYS', async (t) => {
   const { log, said } = listen('');
   log.write(configuredMessage('console', 'console'), { sec: 0, nsec: 0, uptime: 0 });
   log.write(startupMessage(), { sec: 0, nsec: 0, uptime: 0 });
-  t.same(said(), ['%SYS-5-CONFIG_I: Configured from console by console', '%FW-6-INIT: Firewall inspection startup completed; beginning operation.']);
+  t.same(said(), [
+    '%SYS-5-CONFIG_I: Configured from console by console',
+    '%FW-6-INIT: Firewall inspection startup completed; beginning operation.',
+  ]);
 });
 
 t.test('stamps and sequence numbers', async (t) => {
@@ -240,7 +305,9 @@ t.test('stamps and sequence numbers', async (t) => {
 
 t.test('levels, the buffer, and where lines go', async (t) => {
   const stamp = { sec: 0, nsec: 0, uptime: 0 };
-  const { configuration } = parseConfiguration('logging buffered 4096 warnings\nlogging console errors\nlogging trap notifications\nlogging host 127.0.0.1\n');
+  const { configuration } = parseConfiguration(
+    'logging buffered 4096 warnings\nlogging console errors\nlogging trap notifications\nlogging host 127.0.0.1\n',
+  );
   const log = new Log(configuration, 'set');
   const console: string[] = [];
   const hosts: string[] = [];
@@ -308,7 +375,9 @@ const SERVER = '198.51.100.25';
 const syn = (sport: number, to = SERVER): Uint8Array => segment({ from: '192.0.2.9', to, sport, dport: 25, flags: 'S', seq: 100 });
 
 t.test('thresholds on a fake clock: aggressive above high, calm below low', async (t) => {
-  const { box, said } = talkative(`ip inspect max-incomplete high 4\nip inspect max-incomplete low 3\nip inspect name MAIL tcp\n${INTERFACES}`);
+  const { box, said } = talkative(
+    `ip inspect max-incomplete high 4\nip inspect max-incomplete low 3\nip inspect name MAIL tcp\n${INTERFACES}`,
+  );
   for (let i = 0; i < 4; i++) box.send('Ethernet0', syn(4000 + i));
   t.same(said(), []);
   box.send('Ethernet0', syn(4004));
@@ -350,7 +419,9 @@ t.test('a mail session: audit trail with payload octets, the command as it was s
   ]);
   box.now = 2250;
   box.send('Ethernet0', segment({ ...client, flags: 'PA', seq: 101, ack: 509, data: 'EXPN root\r\n' }));
-  t.same(said(), ['*Jan  1 00:00:02.250: %FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (EXPN root)(total 9 chars) from initiator (192.0.2.9:4000)']);
+  t.same(said(), [
+    '*Jan  1 00:00:02.250: %FW-3-SMTP_INVALID_COMMAND: Invalid SMTP command (EXPN root)(total 9 chars) from initiator (192.0.2.9:4000)',
+  ]);
   box.send('Ethernet0', segment({ ...client, flags: 'FA', seq: 112, ack: 509 }));
   box.send('Ethernet1', segment({ ...server, flags: 'FA', seq: 509, ack: 113 }));
   box.wait(5_000);
@@ -360,7 +431,9 @@ t.test('a mail session: audit trail with payload octets, the command as it was s
 });
 
 t.test('access list hits: the first of a flow at once, then the sum of five minutes', async (t) => {
-  const { box, said } = talkative(`access-list 101 deny udp any any eq 53 log\naccess-list 101 deny ip any any log-input\n${INTERFACES} ip access-group 101 out\n`);
+  const { box, said } = talkative(
+    `access-list 101 deny udp any any eq 53 log\naccess-list 101 deny ip any any log-input\n${INTERFACES} ip access-group 101 out\n`,
+  );
   const datagram = (): Uint8Array => userDatagram({ from: '192.0.2.9', to: SERVER, sport: 4000, dport: 53 });
   box.send('Ethernet0', datagram());
   t.same(said(), [`%SEC-6-IPACCESSLOGP: list 101 denied udp 192.0.2.9(4000) -> ${SERVER}(53), 1 packet`]);
@@ -375,7 +448,11 @@ t.test('access list hits: the first of a flow at once, then the sum of five minu
     [`%SEC-6-IPACCESSLOGP: list 101 denied tcp 192.0.2.9(0) (Ethernet0 0200.0000.0101) -> ${SERVER}(0), 1 packet`],
     'ports that are not compared are 0, and one flow',
   );
-  box.send('Ethernet0', query({ from: '192.0.2.9', to: SERVER, type: 8, ident: 1 }), otherProtocol({ from: '192.0.2.9', to: SERVER, protocol: 47 }));
+  box.send(
+    'Ethernet0',
+    query({ from: '192.0.2.9', to: SERVER, type: 8, ident: 1 }),
+    otherProtocol({ from: '192.0.2.9', to: SERVER, protocol: 47 }),
+  );
   t.same(said(), [
     `%SEC-6-IPACCESSLOGDP: list 101 denied icmp 192.0.2.9 (Ethernet0 0200.0000.0101) -> ${SERVER} (8/0), 1 packet`,
     `%SEC-6-IPACCESSLOGRP: list 101 denied gre 192.0.2.9 (Ethernet0 0200.0000.0101) -> ${SERVER}, 1 packet`,
@@ -399,7 +476,10 @@ t.test('packet trace: one line a step, down to the reason', async (t) => {
   const { box, said } = talkative(config);
   const lines = (number: number): string[] => {
     const found = said().filter((text) => !text.startsWith('%POSTERN'));
-    t.ok(found.every((text) => text.startsWith(`POSTERN: frame ${number} `)), `lines of frame ${number}`);
+    t.ok(
+      found.every((text) => text.startsWith(`POSTERN: frame ${number} `)),
+      `lines of frame ${number}`,
+    );
     return found.map((text) => text.slice(`POSTERN: frame ${number} `.length));
   };
   box.send('Ethernet0', syn(3999));

@@ -27,10 +27,20 @@ export function accessLogMessage(event: EventRecord, list: CompiledAccessList, w
   const { protocol } = event;
   if (protocol === TCP || protocol === UDP) {
     const name = protocol === TCP ? 'tcp' : 'udp';
-    return message(FACILITY, SEVERITY, 'IPACCESSLOGP', `${head} ${name} ${src}(${event.srcPort})${from} -> ${dst}(${event.dstPort}), ${tail}`);
+    return message(
+      FACILITY,
+      SEVERITY,
+      'IPACCESSLOGP',
+      `${head} ${name} ${src}(${event.srcPort})${from} -> ${dst}(${event.dstPort}), ${tail}`,
+    );
   }
   if (protocol === ICMP) {
-    return message(FACILITY, SEVERITY, 'IPACCESSLOGDP', `${head} icmp ${src}${from} -> ${dst} (${event.srcPort}/${event.dstPort}), ${tail}`);
+    return message(
+      FACILITY,
+      SEVERITY,
+      'IPACCESSLOGDP',
+      `${head} icmp ${src}${from} -> ${dst} (${event.srcPort}/${event.dstPort}), ${tail}`,
+    );
   }
   const name = NAMES.get(protocol);
   if (name === undefined) return message(FACILITY, SEVERITY, 'IPACCESSLOGNP', `${head} ${protocol} ${src}${from} -> ${dst}, ${tail}`);

@@ -6,10 +6,26 @@
 import { formatAddress } from '../../config/language/address.ts';
 import type { EventRecord } from '../../telemetry/event-record.ts';
 import {
-  EVENT_AGGRESSIVE, EVENT_CALM, EVENT_HOST_BLOCKED, EVENT_HOST_LIMIT, EVENT_HOST_UNBLOCKED, EVENT_SESSION_START,
+  EVENT_AGGRESSIVE,
+  EVENT_CALM,
+  EVENT_HOST_BLOCKED,
+  EVENT_HOST_LIMIT,
+  EVENT_HOST_UNBLOCKED,
+  EVENT_SESSION_START,
 } from '../../telemetry/event-ring.ts';
 import {
-  CMD_8BIT, CMD_BARE_NEWLINE, CMD_CONTROL_CHAR, CMD_ILLEGAL, HTTP_JAVA_BLOCK, REASONS, SIG_3101, SIG_3102, SIG_3104, SIG_3105, SIG_3107, TCP_OOO_LIMIT,
+  CMD_8BIT,
+  CMD_BARE_NEWLINE,
+  CMD_CONTROL_CHAR,
+  CMD_ILLEGAL,
+  HTTP_JAVA_BLOCK,
+  REASONS,
+  SIG_3101,
+  SIG_3102,
+  SIG_3104,
+  SIG_3105,
+  SIG_3107,
+  TCP_OOO_LIMIT,
 } from '../../telemetry/reasons.ts';
 import { initiator, initiatorAddr, type LogMessage, message, printable, responder, responderAddr } from './message.ts';
 
@@ -27,14 +43,25 @@ export function thresholdMessage({ kind, dst, value, value2, value3 }: EventReco
     case EVENT_HOST_LIMIT:
       return message(FACILITY, 4, 'HOST_TCP_ALERT_ON', `Max tcp half-open connections (${value2}) exceeded for host ${host}.`);
     case EVENT_HOST_BLOCKED:
-      return message(FACILITY, 2, 'BLOCK_HOST', `Blocking new TCP connections to host ${host} for ${minutes(value2)} (half-open count ${value} exceeded).`);
+      return message(
+        FACILITY,
+        2,
+        'BLOCK_HOST',
+        `Blocking new TCP connections to host ${host} for ${minutes(value2)} (half-open count ${value} exceeded).`,
+      );
     default:
       return message(FACILITY, 4, 'UNBLOCK_HOST', `New TCP connections to host ${host} no longer blocked`);
   }
 }
 
 /** Kinds of event that thresholdMessage() knows. */
-export const THRESHOLD_EVENTS: readonly number[] = [EVENT_AGGRESSIVE, EVENT_CALM, EVENT_HOST_LIMIT, EVENT_HOST_BLOCKED, EVENT_HOST_UNBLOCKED];
+export const THRESHOLD_EVENTS: readonly number[] = [
+  EVENT_AGGRESSIVE,
+  EVENT_CALM,
+  EVENT_HOST_LIMIT,
+  EVENT_HOST_BLOCKED,
+  EVENT_HOST_UNBLOCKED,
+];
 
 function minutes(count: number): string {
   return `${count} minute${count === 1 ? '' : 's'}`;
@@ -43,7 +70,12 @@ function minutes(count: number): string {
 /** Start or stop of a session; `protocol` as in the inspection rule. */
 export function auditMessage(event: EventRecord, protocol: string): LogMessage {
   if (event.kind === EVENT_SESSION_START) {
-    return message(FACILITY, 6, 'SESS_AUDIT_TRAIL_START', `Start ${protocol} session: initiator (${initiator(event)}) -- responder (${responder(event)})`);
+    return message(
+      FACILITY,
+      6,
+      'SESS_AUDIT_TRAIL_START',
+      `Start ${protocol} session: initiator (${initiator(event)}) -- responder (${responder(event)})`,
+    );
   }
   const sent = `initiator (${initiator(event)}) sent ${count(event.value, event.value2)} bytes`;
   const received = `responder (${responder(event)}) sent ${count(event.value3, event.value4)} bytes`;
@@ -72,23 +104,32 @@ export function alertMessage(event: EventRecord): LogMessage | undefined {
   const { reason } = event;
   if (INVALID_COMMANDS.includes(reason)) return invalidCommand(event);
   const signature = SIGNATURES.get(reason);
-  if (signature !== undefined) return message(FACILITY, 4, signature[0], `${signature[1]} - from ${initiatorAddr(event)} to ${responderAddr(event)}`);
+  if (signature !== undefined)
+    return message(FACILITY, 4, signature[0], `${signature[1]} - from ${initiatorAddr(event)} to ${responderAddr(event)}`);
   // The applet is the responder's.
-  if (reason === HTTP_JAVA_BLOCK) return message(FACILITY, 3, 'HTTP_JAVA_BLOCK', `JAVA applet is blocked from (${responder(event)}) to (${initiator(event)}).`);
+  if (reason === HTTP_JAVA_BLOCK)
+    return message(FACILITY, 3, 'HTTP_JAVA_BLOCK', `JAVA applet is blocked from (${responder(event)}) to (${initiator(event)}).`);
   return reason === TCP_OOO_LIMIT && event.value2 > 0 ? outOfOrder(event) : undefined;
 }
 
 function invalidCommand(event: EventRecord): LogMessage {
   const text = event.text.replace(/\r\n$/, '');
   const total = Math.max(event.value, text.length);
-  return message(FACILITY, 3, 'SMTP_INVALID_COMMAND', `Invalid SMTP command (${printable(text)})(total ${total} chars) from initiator (${initiator(event)})`);
+  return message(
+    FACILITY,
+    3,
+    'SMTP_INVALID_COMMAND',
+    `Invalid SMTP command (${printable(text)})(total ${total} chars) from initiator (${initiator(event)})`,
+  );
 }
 
 /** value: sequence number, value2: octets, value3: what was expected. */
 function outOfOrder(event: EventRecord): LogMessage {
   const segment = `seq:${event.value >>> 0} ${event.value2} bytes is out-of-order; expected seq:${event.value3 >>> 0}`;
   return message(
-    FACILITY, 4, 'TCP_OoO_SEG',
+    FACILITY,
+    4,
+    'TCP_OoO_SEG',
     `Dropping TCP Segment: ${segment}. Reason: TCP reassembly queue overflow - session ${initiator(event)} to ${responder(event)}`,
   );
 }

@@ -10,12 +10,22 @@ const INFORMATIONAL = 6;
 
 /** An event of the session of `protocol`: name, text, the octets or else the number that it is about. */
 export function eventMessage(event: EventRecord, protocol: string): LogMessage {
-  return message(FACILITY, severityOf(event), 'EVENT', `${what(event)} - ${protocol} session initiator (${initiator(event)}) -- responder (${responder(event)})`);
+  return message(
+    FACILITY,
+    severityOf(event),
+    'EVENT',
+    `${what(event)} - ${protocol} session initiator (${initiator(event)}) -- responder (${responder(event)})`,
+  );
 }
 
 /** An event of a datagram at interface `where`. */
 export function datagramMessage(event: EventRecord, where: string): LogMessage {
-  return message(FACILITY, severityOf(event), 'EVENT', `${what(event)} - ${where}: from ${initiatorAddr(event)} to ${responderAddr(event)}`);
+  return message(
+    FACILITY,
+    severityOf(event),
+    'EVENT',
+    `${what(event)} - ${where}: from ${initiatorAddr(event)} to ${responderAddr(event)}`,
+  );
 }
 
 /** `count` events did not fit into the ring. */

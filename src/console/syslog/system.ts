@@ -5,7 +5,12 @@ import { type LogMessage, message } from './message.ts';
 
 /** An interface came up or went down; IOS says it of the link and of the line protocol.  `state` is PORT_... of the event ring. */
 export function interfaceMessages(name: string, state: number): LogMessage[] {
-  const protocol = message('LINEPROTO', 5, 'UPDOWN', `Line protocol on Interface ${name}, changed state to ${state === PORT_UP ? 'up' : 'down'}`);
+  const protocol = message(
+    'LINEPROTO',
+    5,
+    'UPDOWN',
+    `Line protocol on Interface ${name}, changed state to ${state === PORT_UP ? 'up' : 'down'}`,
+  );
   const link =
     state === PORT_SHUT
       ? message('LINK', 5, 'CHANGED', `Interface ${name}, changed state to administratively down`)

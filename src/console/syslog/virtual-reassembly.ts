@@ -16,9 +16,19 @@ export function reassemblyMessage(event: EventRecord, where: string): LogMessage
       if (event.value2 === TABLE_OVERFLOW) {
         return message(FACILITY, 4, 'FRAG_TABLE_OVERFLOW', `${where}: the fragment table has reached its maximum threshold ${event.value}`);
       }
-      return message(FACILITY, 4, 'TOO_MANY_FRAGMENTS', `${where}: Too many fragments per datagram (more than ${event.value}) - sent by ${src}, destined to ${dst}`);
+      return message(
+        FACILITY,
+        4,
+        'TOO_MANY_FRAGMENTS',
+        `${where}: Too many fragments per datagram (more than ${event.value}) - sent by ${src}, destined to ${dst}`,
+      );
     case IP_FRAG_TINY:
-      return message(FACILITY, 4, 'TINY_FRAGMENTS', `${where}: TCP segment is 14 bytes or less in length- sent by ${src}, destined to ${dst}`);
+      return message(
+        FACILITY,
+        4,
+        'TINY_FRAGMENTS',
+        `${where}: TCP segment is 14 bytes or less in length- sent by ${src}, destined to ${dst}`,
+      );
     case IP_FRAG_OVERLAP:
       return message(FACILITY, 3, 'OVERLAP_FRAGMENTS', `${where}: from the host ${src} destined to ${dst}`);
     case IP_FRAG_BADLEN:
