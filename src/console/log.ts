@@ -71,11 +71,6 @@ export class Log {
     this.counts.dropped += count;
   }
 
-  /** Would a line of that severity go anywhere? */
-  isWanted(severity: number): boolean {
-    return this.monitors.size > 0 || severity <= Math.max(this.consoleLevel(), this.bufferLevel(), this.trapLevel());
-  }
-
   get state(): LogState {
     return { lines: this.buffer.lines(), ...this.counts };
   }
