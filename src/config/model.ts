@@ -190,6 +190,8 @@ export interface Configuration {
     syncOctets?: number;
     /** Seconds: `ip inspect tcp store synchronising-timeout S`. */
     syncTimeout?: number;
+    /** `ip inspect store fragments OCTETS` */
+    fragmentOctets?: number;
   };
   bridge: { irb: boolean; crb: boolean; strict: boolean; groups: number[] };
   logging: {

@@ -162,6 +162,7 @@ function inspectSettings({ inspect: s }: Configuration): string[] {
     ...optional('ip inspect tcp store out-of-order', s.outOfOrderOctets),
     ...optional('ip inspect tcp store synchronising', s.syncOctets),
     ...optional('ip inspect tcp store synchronising-timeout', s.syncTimeout),
+    ...optional('ip inspect store fragments', s.fragmentOctets),
   ];
 }
 

@@ -8,7 +8,7 @@
 import { randomInt } from 'node:crypto';
 import { loadCap } from '../../native-bindings/cap.ts';
 import { BATCH } from '../frame/frames.ts';
-import { DEFAULT_SHAPE, Region, regionOctets } from '../frame/region.ts';
+import { DEFAULT_SHAPE, Region, regionOctets, storePagesFor } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
 import { advance, attach, breathe } from '../path/path.ts';
 import { LIBPCAP_AREA, LibpcapPort } from '../port/libpcap.ts';
@@ -43,7 +43,10 @@ export class EventedEngine implements RunEngine {
 
   private constructor({ policy, devices }: Pick<LiveOptions, 'policy' | 'devices'>) {
     const cap = loadCap();
-    const shape = { ...DEFAULT_SHAPE, portOctets: devices.map((device) => (device === null ? 0 : LIBPCAP_AREA)) };
+    const shape = {
+      ...DEFAULT_SHAPE, storePages: storePagesFor(policy.stream.totalOctets),
+      portOctets: devices.map((device) => (device === null ? 0 : LIBPCAP_AREA)),
+    };
     const region = new Region(new ArrayBuffer(regionOctets(shape)), shape);
     const onFrames = (isFull: boolean): void => this.notice(isFull);
     try {

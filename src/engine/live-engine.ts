@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { loadPacketIo } from '../../native-bindings/packet-io.ts';
-import { DEFAULT_SHAPE } from '../frame/region.ts';
+import { DEFAULT_SHAPE, storePagesFor } from '../frame/region.ts';
 import { MAX_ACCESS_ENTRIES } from '../path/data-plane.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { COUNTER_OCTETS, createCounters } from '../telemetry/counters.ts';
@@ -49,7 +49,9 @@ export class LiveEngine {
     this.hits = new Float64Array(hits);
     this.events = new EventRing(RING_EVENTS, this.counters, events);
     this.control = new Int32Array(control);
-    const start: WorkerStart = { ...options, seed: randomInt(0x7fffffff), counters, hits, events, control, ...DEFAULT_SHAPE };
+    const start: WorkerStart = {
+      ...options, seed: randomInt(0x7fffffff), counters, hits, events, control, ...DEFAULT_SHAPE, storePages: storePagesFor(options.policy.stream.totalOctets),
+    };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
     this.exited = new Promise((resolve) => this.worker.once('exit', () => resolve()));
   }

@@ -1,7 +1,7 @@
 // The data plane for captures, cases and benches: in the main thread, on a region of its own, driven by whoever fills the
 // batches.  The live engine (worker.ts) drives the same path.
 
-import { Region, type RegionShape, DEFAULT_SHAPE, regionOctets } from '../frame/region.ts';
+import { Region, type RegionShape, DEFAULT_SHAPE, regionOctets, storePagesFor } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
 import { advance, attach, breathe } from '../path/path.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
@@ -35,7 +35,10 @@ export class ReplayEngine implements Inquirable {
 
   constructor(options: ReplayOptions) {
     const { policy } = options;
-    const shape: RegionShape = { ...DEFAULT_SHAPE, ...options.shape, portOctets: policy.interfaces.map(() => options.portOctets) };
+    const shape: RegionShape = {
+      ...DEFAULT_SHAPE, storePages: storePagesFor(policy.stream.totalOctets), ...options.shape,
+      portOctets: policy.interfaces.map(() => options.portOctets),
+    };
     this.region = new Region(new ArrayBuffer(regionOctets(shape)), shape);
     this.ports = policy.interfaces.map((entry, i) => options.ports(entry.name, i, this.region, this.region.portStart[i]!, options.portOctets));
     this.plane = new DataPlane({

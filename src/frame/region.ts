@@ -28,8 +28,15 @@ export interface RegionShape {
   readonly storePages: number;
 }
 
-/** What `run` and `replay` use: 4,096 frames held or made at a time, 64 MiB of stream store unless configured otherwise. */
-export const DEFAULT_SHAPE = { smallSlots: 4096, largeSlots: 64, storePages: 16_384 } as const;
+/** What `run` and `replay` use: 4,096 frames held or made at a time; the store is as large as the configuration says at the start. */
+export const DEFAULT_SHAPE = { smallSlots: 4096, largeSlots: 64 } as const;
+/** Offsets in the region are int32: a store of 1 GiB leaves as much for the ports. */
+const MOST_STORE_PAGES = 262_144;
+
+/** Pages of a store of `octets` octets, at most 1 GiB. */
+export function storePagesFor(octets: number): number {
+  return Math.min(Math.ceil(octets / STORE_PAGE), MOST_STORE_PAGES);
+}
 
 export class Region {
   readonly u8: Uint8Array;

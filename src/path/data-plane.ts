@@ -193,6 +193,7 @@ export class DataPlane {
     this.verifyChecksums = policy.verifyChecksums;
     this.streams.verifyChecksums = policy.verifyChecksums;
     this.streams.setLimits(policy.stream);
+    this.fragments.octetLimit = policy.stream.fragmentOctets;
     this.nat.install(policy, now);
     this.thresholds.install(policy.thresholds, now);
     this.setDropLog(this.dropsWanted);

@@ -174,7 +174,7 @@ function passSession(p: DataPlane, f: number, isNew: boolean, now: number): void
     p.streams.accept(f, now);
     p.flushDebug();
     sendStreams(p, now);
-  } else if (track(p, f, session, isNew, now)) {
+  } else if (track(p, f, session, isNew)) {
     sendTracked(p, f, session, now);
   }
   if (protocol === PROTOCOL_TCP) noteState(p, session, before);

@@ -13,20 +13,20 @@ import * as ipv4 from '../wire/ipv4.ts';
 import type { DataPlane } from './data-plane.ts';
 
 /** False when the frame was dropped. */
-export function track(p: DataPlane, f: number, session: number, isNew: boolean, now: number): boolean {
-  const reason = trackProtocol(p, f, session, isNew, now);
+export function track(p: DataPlane, f: number, session: number, isNew: boolean): boolean {
+  const reason = trackProtocol(p, f, session, isNew);
   if (reason === OK) return true;
   p.ledger.drop(f, reason);
   return false;
 }
 
-function trackProtocol(p: DataPlane, f: number, session: number, isNew: boolean, now: number): Reason {
+function trackProtocol(p: DataPlane, f: number, session: number, isNew: boolean): Reason {
   const { counters, frames } = p;
   const protocol = frames.protocol[f]!;
   const direction = frames.direction[f]!;
   if (protocol === ipv4.PROTOCOL_TCP) {
     counters[TCP_PACKETS]!++;
-    return trackTcp(p.sessions, frames, p.closed, f, session, direction, isNew, now);
+    return trackTcp(p.sessions, frames, p.closed, f, session, direction, isNew, p.policy.windowScaleLoose);
   }
   if (protocol === ipv4.PROTOCOL_UDP) {
     counters[UDP_PACKETS]!++;

@@ -183,11 +183,17 @@ export interface StreamLimits {
   readonly outOfOrderOctets: number;
   readonly outOfOrderSegments: number;
   readonly outOfOrderTimeout: number;
+  /** Octets behind holes, all sessions together. */
+  readonly outOfOrderTotal: number;
+  /** A segment that finds no room behind a hole is reported with its numbers (`reassembly alarm`). */
+  readonly outOfOrderAlarm: boolean;
   /** Held by a synchronising point. */
   readonly syncOctets: number;
   readonly syncTimeout: number;
   /** All sessions together. */
   readonly totalOctets: number;
+  /** Of slots that fragments occupy, all interfaces together. */
+  readonly fragmentOctets: number;
 }
 
 export interface PolicySnapshot {
@@ -229,7 +235,10 @@ export const DEFAULT_STREAM_LIMITS: StreamLimits = {
   outOfOrderOctets: 65_535,
   outOfOrderSegments: 64,
   outOfOrderTimeout: 4_000,
+  outOfOrderTotal: 256 << 20,
+  outOfOrderAlarm: true,
   syncOctets: 16_384,
   syncTimeout: 120_000,
   totalOctets: 256 << 20,
+  fragmentOctets: 4 << 20,
 };

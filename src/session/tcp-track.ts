@@ -24,6 +24,7 @@ import {
   TCP_SPLIT_HANDSHAKE,
   TCP_SYN_IN_ESTABLISHED,
   TCP_SYN_MISMATCH,
+  TCP_WINDOW_SCALE,
 } from '../telemetry/reasons.ts';
 import { after, before, later } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -82,7 +83,8 @@ export function mayReopen(sessions: SessionTable, frames: Frames, f: number, ses
 
 /**
  * Tracks TCP frame `f` of a session without an inspector.  OK or the reason to drop it.  Updates state, windows and FIN flags; puts
- * a session that was reset on the closed list.  `isNew`: the frame made the session.
+ * a session that was reset on the closed list.  `isNew`: the frame made the session.  `looseScale`: a SYN/ACK may carry a window
+ * scale that the SYN did not offer; it does not count.
  */
 export function trackTcp(
   sessions: SessionTable,
@@ -92,7 +94,7 @@ export function trackTcp(
   session: number,
   direction: number,
   isNew: boolean,
-  _now: number,
+  looseScale: boolean,
 ): Reason {
   const { view } = frames.region;
   const l4 = frames.l4[f]!;
@@ -101,11 +103,19 @@ export function trackTcp(
   if ((bits & (tcp.SYN | tcp.FIN | tcp.RST)) !== 0 && !verifyChecksum(frames, f)) return TCP_BAD_CHECKSUM;
   if (sessions.state(session) === CLOSED) return TCP_CLOSED;
   if ((bits & tcp.RST) !== 0) return trackReset(sessions, frames, closed, f, session, direction);
-  if ((bits & tcp.SYN) !== 0) return trackSyn(sessions, frames, f, session, direction, isNew);
+  if ((bits & tcp.SYN) !== 0) return trackSyn(sessions, frames, f, session, direction, isNew, looseScale);
   return trackSegment(sessions, frames, f, session, direction, bits);
 }
 
-function trackSyn(sessions: SessionTable, frames: Frames, f: number, session: number, direction: number, isNew: boolean): Reason {
+function trackSyn(
+  sessions: SessionTable,
+  frames: Frames,
+  f: number,
+  session: number,
+  direction: number,
+  isNew: boolean,
+  looseScale: boolean,
+): Reason {
   const { view } = frames.region;
   const l4 = frames.l4[f]!;
   const options = tcp.checkOptions(view, l4);
@@ -115,7 +125,7 @@ function trackSyn(sessions: SessionTable, frames: Frames, f: number, session: nu
     if (!isOpening) return TCP_SYN_IN_ESTABLISHED;
     return direction === 0 ? trackFirstSyn(sessions, frames, f, session, isNew) : TCP_SPLIT_HANDSHAKE;
   }
-  return direction === 0 ? TCP_HANDSHAKE : trackSynAck(sessions, frames, f, session, isOpening);
+  return direction === 0 ? TCP_HANDSHAKE : trackSynAck(sessions, frames, f, session, isOpening, looseScale);
 }
 
 /** Until the SYN/ACK the edge words hold: what the SYN sent with its data, and its window as it stands. */
@@ -133,7 +143,14 @@ function trackFirstSyn(sessions: SessionTable, frames: Frames, f: number, sessio
   return OK;
 }
 
-function trackSynAck(sessions: SessionTable, frames: Frames, f: number, session: number, isOpening: boolean): Reason {
+function trackSynAck(
+  sessions: SessionTable,
+  frames: Frames,
+  f: number,
+  session: number,
+  isOpening: boolean,
+  looseScale: boolean,
+): Reason {
   const { view } = frames.region;
   const { hot } = sessions;
   const at = session << RECORD_SHIFT;
@@ -145,6 +162,8 @@ function trackSynAck(sessions: SessionTable, frames: Frames, f: number, session:
   if (before(ack, hot[at + SEQ_END_FORWARD]!) || after(ack, hot[at + SEQ_EDGE_FORWARD]!)) return TCP_HANDSHAKE;
   const forward = hot[at + SCALES]! & 0xff;
   const reply = scaleOffered(view, l4);
+  // The opener may scale by it although it must not (RFC 7323 section 2.2): then the two see different windows.
+  if (forward === NO_SCALE && reply !== NO_SCALE && !looseScale) return TCP_WINDOW_SCALE;
   // Scaling holds only when both offered it (RFC 7323 section 2.2).
   hot[at + SCALES] = forward === NO_SCALE || reply === NO_SCALE ? 0 : forward | (reply << 8);
   hot[at + SEQ_END_FORWARD] = ack;

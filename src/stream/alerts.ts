@@ -15,6 +15,8 @@ import {
   E_TEXT_LENGTH,
   E_TIME,
   E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
   TEXT_OCTETS,
 } from '../telemetry/event-ring.ts';
 import { type Reason, TCP_TRUNCATED } from '../telemetry/reasons.ts';
@@ -25,12 +27,25 @@ import type { StreamState } from './stream-state.ts';
 
 /** Reports `reason`, one of the tcp.* names, for the session at hand unless it was reported before.  `value`: sequence number. */
 export function alert(s: StreamState, reason: Reason, value: number): void {
+  if (isFirst(s, reason)) alertAlways(s, reason, value);
+}
+
+/** The same with the numbers of a segment that was dropped behind a hole: its own, its octets, the number that was expected. */
+export function alarm(s: StreamState, reason: Reason, seq: number, octets: number, expected: number): void {
+  const at = isFirst(s, reason) ? claim(s, reason, seq) : -1;
+  if (at < 0) return;
+  s.events.words[at + E_VALUE2] = octets;
+  s.events.words[at + E_VALUE3] = expected;
+  s.events.commit();
+}
+
+/** False when `reason` was reported for the session at hand before. */
+function isFirst(s: StreamState, reason: Reason): boolean {
   const bit = 1 << (reason - TCP_TRUNCATED);
   const word = recordOf(s.session, 0) + ALERTED;
-  if ((s.words[word]! & bit) !== 0) return;
+  if ((s.words[word]! & bit) !== 0) return false;
   s.words[word]! |= bit;
-  const at = claim(s, reason, value);
-  if (at >= 0) s.events.commit();
+  return true;
 }
 
 /** Reports `reason` whenever it happens. */

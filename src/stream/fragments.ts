@@ -10,9 +10,9 @@ import type { FrameQueue } from '../frame/frame-queue.ts';
 import { type Frames, HELD, NO_FRAME, PENDING } from '../frame/frames.ts';
 import type { Ledger } from '../frame/ledger.ts';
 import { HEADROOM, LARGE_SLOT, type Region, SMALL_SLOT } from '../frame/region.ts';
-import type { VirtualReassembly } from '../policy/snapshot.ts';
+import { DEFAULT_STREAM_LIMITS, type VirtualReassembly } from '../policy/snapshot.ts';
 import type { TimerWheel } from '../session/timer-wheel.ts';
-import { FRAGMENT_DATAGRAMS, MAX_PORTS } from '../telemetry/counters.ts';
+import { FRAGMENT_DATAGRAMS, FRAGMENT_OCTETS, MAX_PORTS } from '../telemetry/counters.ts';
 import type { EventRing } from '../telemetry/event-ring.ts';
 import {
   FRAME_NO_SLOT,
@@ -31,9 +31,6 @@ import { decodeTransport, merge } from './fragment-merge.ts';
 import { FragmentSizes, MAX_FRAGMENTS } from './fragment-sizes.ts';
 import { FragmentTable, NO_DATAGRAM, UNKNOWN } from './fragment-table.ts';
 
-/** Octets of slots that fragments may occupy, all interfaces together. */
-export const MAX_HELD_OCTETS = 4_194_304;
-
 /** What `show ip virtual-reassembly` prints, by interface index. */
 export class ReassemblyStatistics {
   readonly currentReassemblies = new Int32Array(MAX_PORTS);
@@ -47,8 +44,8 @@ export class Fragments {
   readonly statistics = new ReassemblyStatistics();
   /** Where merged frames were cut. */
   readonly sizes: FragmentSizes;
-  /** Octets of slots occupied now. */
-  heldOctets = 0;
+  /** Octets of slots that fragments may occupy, all interfaces together. */
+  octetLimit = DEFAULT_STREAM_LIMITS.fragmentOctets;
   private readonly region: Region;
   private readonly frames: Frames;
   private readonly ledger: Ledger;
@@ -89,6 +86,11 @@ export class Fragments {
     this.events = events;
     this.table = new FragmentTable(datagrams, frames.capacity, seed);
     this.sizes = new FragmentSizes(frames);
+  }
+
+  /** Octets of slots occupied now. */
+  get heldOctets(): number {
+    return this.counters[FRAGMENT_OCTETS]!;
   }
 
   /**
@@ -172,7 +174,7 @@ export class Fragments {
     const { statistics, table } = this;
     const ingress = this.frames.ingress[f]!;
     if (statistics.currentReassemblies[ingress]! >= limits.maxReassemblies) return this.overflow(f, ingress, limits.maxReassemblies, now);
-    if (this.heldOctets + this.slotOctets(f) > MAX_HELD_OCTETS) return this.refuse(f, IP_FRAG_LIMIT);
+    if (this.heldOctets + this.slotOctets(f) > this.octetLimit) return this.refuse(f, IP_FRAG_LIMIT);
     const d = table.insert(ingress, OK);
     if (d === NO_DATAGRAM) return this.overflow(f, ingress, table.capacity, now);
     statistics.currentReassemblies[ingress]!++;
@@ -201,11 +203,11 @@ export class Fragments {
 
   private hold(d: number, f: number, before: number, limits: VirtualReassembly, now: number): number {
     const { frames, header } = this;
-    if (this.heldOctets + this.slotOctets(f) > MAX_HELD_OCTETS) return this.condemn(d, f, IP_FRAG_LIMIT, limits, now);
+    if (this.heldOctets + this.slotOctets(f) > this.octetLimit) return this.condemn(d, f, IP_FRAG_LIMIT, limits, now);
     const g = frames.copy(f);
     if (g === NO_FRAME) return this.condemn(d, f, FRAME_NO_SLOT, limits, now);
     this.table.link(d, before, g, header.from, header.to);
-    this.heldOctets += this.slotOctets(g);
+    this.counters[FRAGMENT_OCTETS]! += this.slotOctets(g);
     this.statistics.currentFragments[frames.ingress[f]!]!++;
     this.ledger.hold(f);
     frames.fate[g] = HELD;
@@ -288,7 +290,7 @@ export class Fragments {
   /** Piece `g` is held no more. */
   private resume(g: number): void {
     if (g === this.atHand) return;
-    this.heldOctets -= this.slotOctets(g);
+    this.counters[FRAGMENT_OCTETS]! -= this.slotOctets(g);
     this.statistics.currentFragments[this.frames.ingress[g]!]!--;
     this.frames.fate[g] = PENDING;
     this.ledger.resume(1);

@@ -6,6 +6,7 @@
 // when it is empty, a frame that would need one is dropped.
 // An interval may be empty: a FIN alone that waits for the octets in front of it.
 
+import { OUT_OF_ORDER_OCTETS } from '../telemetry/counters.ts';
 import { atOrBefore, before, earlier, later } from '../wire/seq.ts';
 import { HOLES } from './stream-record.ts';
 
@@ -28,15 +29,17 @@ export class Holes {
   /** Second answer of take(). */
   framesTaken = 0;
   private readonly words: Int32Array;
+  private readonly counters: Float64Array;
   private readonly freeIntervals: Int32Array;
   private readonly freeQueues: Int32Array;
   private intervalsFree: number;
   private queuesFree: number;
 
   /** `capacity` intervals and as many queues; `words` are the stream records. */
-  constructor(words: Int32Array, capacity: number) {
+  constructor(words: Int32Array, counters: Float64Array, capacity: number) {
     const column = (): Int32Array => new Int32Array(capacity);
     this.words = words;
+    this.counters = counters;
     this.from = column();
     this.to = column();
     this.next = column();
@@ -65,6 +68,11 @@ export class Holes {
   first(at: number): number {
     const queue = this.words[at + HOLES]!;
     return queue === NONE ? NO_INTERVAL : this.head[queue]!;
+  }
+
+  /** Octets of all directions. */
+  get total(): number {
+    return this.counters[OUT_OF_ORDER_OCTETS]!;
   }
 
   octets(at: number): number {
@@ -109,6 +117,7 @@ export class Holes {
   add(at: number, from: number, to: number, octets: number, frames: number, deadline: number): void {
     const queue = this.queueOf(at, deadline);
     this.octetsOf[queue]! += octets;
+    this.counters[OUT_OF_ORDER_OCTETS]! += octets;
     const segments = octets > 0 ? 1 : 0;
     this.segmentsOf[queue]! += segments;
     let previous = NO_INTERVAL;
@@ -135,7 +144,9 @@ export class Holes {
     for (let i = this.head[queue]!; i !== NO_INTERVAL && atOrBefore(this.from[i]!, end); i = this.head[queue]!) {
       end = later(end, this.to[i]!);
       this.framesTaken += this.frames[i]!;
-      this.octetsOf[queue]! -= (this.to[i]! - this.from[i]!) | 0;
+      const octets = (this.to[i]! - this.from[i]!) | 0;
+      this.octetsOf[queue]! -= octets;
+      this.counters[OUT_OF_ORDER_OCTETS]! -= octets;
       this.segmentsOf[queue]! -= this.segmentsIn[i]!;
       this.head[queue] = this.next[i]!;
       this.freeIntervals[this.intervalsFree++] = i;
@@ -149,6 +160,7 @@ export class Holes {
     const queue = this.words[at + HOLES]!;
     if (queue === NONE) return 0;
     let count = 0;
+    this.counters[OUT_OF_ORDER_OCTETS]! -= this.octetsOf[queue]!;
     for (let i = this.head[queue]!; i !== NO_INTERVAL; i = this.next[i]!) {
       count += this.frames[i]!;
       this.freeIntervals[this.intervalsFree++] = i;

@@ -194,6 +194,7 @@ function passOpaque(s: StreamState, at: number): void {
 function watchHold(s: StreamState, at: number, judgedBefore: number): Reason {
   const { words } = s;
   const waiting = (words[at + NXT]! - words[at + JUDGED]!) | 0;
+  if (waiting > 0 || (words[at + FLAGS]! & HOLD_ARMED) !== 0) s.noteWaiting(at, waiting);
   if (waiting === 0) disarmHold(s, at);
   else if (waiting > s.limits.syncOctets) return TCP_SYNC_LIMIT;
   else if ((words[at + FLAGS]! & HOLD_ARMED) === 0 || judgedBefore !== words[at + JUDGED]) armHold(s, at);

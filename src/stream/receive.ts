@@ -23,7 +23,7 @@ import {
 } from '../telemetry/reasons.ts';
 import { after, atOrBefore, before, earlier, later } from '../wire/seq.ts';
 import * as tcp from '../wire/tcp.ts';
-import { alert } from './alerts.ts';
+import { alarm, alert } from './alerts.ts';
 import { NO_INTERVAL } from './holes.ts';
 import { inspect } from './inspection.ts';
 import { noteSize, originate, keepTemplate } from './originate.ts';
@@ -53,9 +53,16 @@ import {
   TS_ECHO,
   TS_RECENT,
   UNA,
+  WAITS,
   WINDOW,
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
+
+// Shift of the part of the store, of all its pages, that is left to others.
+/** Octets behind a hole may fill three quarters: whoever sends them decides for how long. */
+const SPARE_OF_HOLES = 2;
+/** Octets that wait for the other direction may fill seven eighths. */
+const SPARE_OF_WAITING = 3;
 
 /** The segment at hand, of the direction at `at`; no SYN, no RST. */
 export function receive(s: StreamState, at: number): Reason {
@@ -217,7 +224,8 @@ function takeInOrder(s: StreamState, at: number): Reason {
   const { segment, words } = s;
   const nxt = words[at + NXT]!;
   const { end } = segment;
-  if (((end - words[at + UNA]!) | 0) > s.limits.emitted || !s.store.reserve(at, nxt, end, s.now)) return TCP_STORE_FULL;
+  const spare = (words[at + FLAGS]! & WAITS) === 0 ? 0 : s.store.limit >> SPARE_OF_WAITING;
+  if (((end - words[at + UNA]!) | 0) > s.limits.emitted || !s.store.reserve(at, nxt, end, s.now, spare)) return TCP_STORE_FULL;
   noteNumbers(s, at);
   noteSize(s, at);
   noteEnd(s, at);
@@ -241,8 +249,12 @@ function waitBehindHole(s: StreamState, at: number): Reason {
   const { seq, end } = segment;
   const octets = holes.missing(at, seq, end);
   const isFull = holes.octets(at) + octets > limits.outOfOrderOctets || (octets > 0 && holes.segments(at) >= limits.outOfOrderSegments);
-  if (isFull || !holes.hasRoom()) return TCP_OOO_LIMIT;
-  if (((end - s.words[at + UNA]!) | 0) > limits.emitted || !s.store.reserve(at, seq, end, s.now)) return TCP_STORE_FULL;
+  const allAreFull = holes.total + octets > limits.outOfOrderTotal || !holes.hasRoom();
+  if (((end - s.words[at + UNA]!) | 0) > limits.emitted) return TCP_STORE_FULL;
+  if (isFull || allAreFull || !s.store.reserve(at, seq, end, s.now, s.store.limit >> SPARE_OF_HOLES)) {
+    if (limits.outOfOrderAlarm) alarm(s, TCP_OOO_LIMIT, seq, segment.length, s.words[at + NXT]!);
+    return TCP_OOO_LIMIT;
+  }
   noteNumbers(s, at);
   noteSize(s, at);
   noteEnd(s, at);

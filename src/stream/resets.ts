@@ -98,6 +98,7 @@ export function dropHeld(s: StreamState, reason: Reason): void {
     const count = words[at + HELD]! + s.holes.clear(at);
     if (count > 0) s.ledger.settleDropped(count, reason === OK ? SESSION_ENDED : reason);
     words[at + HELD] = 0;
+    s.noteWaiting(at, 0);
     words[at + FLAGS]! &= ~(HOLD_ARMED | RESEND_ARMED | INSPECT_ARMED);
     s.store.releaseAll(at);
   }

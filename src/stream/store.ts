@@ -60,15 +60,18 @@ export class Store {
     this.limit = pages;
   }
 
-  /** Takes the pages of [from, to) that are missing, at `now` ms.  False when there are not enough; then none is taken. */
-  reserve(at: number, from: number, to: number, now: number): boolean {
+  /**
+   * Takes the pages of [from, to) that are missing, at `now` ms.  False when fewer than `spare` would be left; then none is taken.
+   * Whoever keeps octets that do not go on at once leaves some spare, so that those of sessions that get on find a page.
+   */
+  reserve(at: number, from: number, to: number, now: number, spare: number): boolean {
     if (from === to) return true;
     let missing = 0;
     for (let base = from & ~PAGE_MASK; before(base, to); base = (base + STORE_PAGE) | 0) {
       if (this.find(at, base) === NONE) missing++;
     }
     if (missing === 0) return true;
-    if (missing > this.freeCount || this.used + missing > this.limit) return false;
+    if (missing + spare > Math.min(this.freeCount, this.limit - this.used)) return false;
     for (let base = from & ~PAGE_MASK; before(base, to); base = (base + STORE_PAGE) | 0) {
       if (this.find(at, base) === NONE) this.insert(at, base, now);
     }

@@ -10,6 +10,7 @@ import type { StreamLimits } from '../policy/snapshot.ts';
 import type { ClosedList } from '../session/close.ts';
 import type { SessionTable } from '../session/table.ts';
 import type { TimerWheel } from '../session/timer-wheel.ts';
+import { WAITING_OCTETS } from '../telemetry/counters.ts';
 import type { EventRing } from '../telemetry/event-ring.ts';
 import { OK, type Reason } from '../telemetry/reasons.ts';
 import { Holes } from './holes.ts';
@@ -37,6 +38,8 @@ export class StreamState {
   readonly octets: Uint8Array;
   /** Payload octets of the opener that a session may carry, 0: any number.  By session. */
   readonly maxData: Uint32Array;
+  /** Octets in order that wait for the other direction, by session << 1 | direction: the parts of the gauge. */
+  readonly waiting: Int32Array;
   readonly store: Store;
   readonly holes: Holes;
   readonly segment: Segment;
@@ -90,8 +93,9 @@ export class StreamState {
     this.words = new Int32Array(sessions.capacity * 2 * STREAM_WORDS);
     this.octets = new Uint8Array(this.words.buffer);
     this.maxData = new Uint32Array(sessions.capacity);
+    this.waiting = new Int32Array(sessions.capacity * 2);
     this.store = new Store(region, this.words, counters);
-    this.holes = new Holes(this.words, MAX_INTERVALS);
+    this.holes = new Holes(this.words, counters, MAX_INTERVALS);
     this.segment = new Segment(frames);
     this.out = new FrameQueue(frames.capacity);
     this.limits = limits;
@@ -100,7 +104,7 @@ export class StreamState {
 
   setLimits(limits: StreamLimits): void {
     this.limits = limits;
-    this.store.limit = Math.floor(limits.totalOctets / STORE_PAGE);
+    this.store.limit = Math.min(Math.floor(limits.totalOctets / STORE_PAGE), this.region.shape.storePages);
   }
 
   /** Begins work on a session without a segment at hand. */
@@ -109,6 +113,13 @@ export class StreamState {
     this.now = now;
     this.timersMoved = false;
     this.freshAt = -1;
+  }
+
+  /** The direction at `at` has `octets` octets that wait for the other. */
+  noteWaiting(at: number, octets: number): void {
+    const i = at >> STREAM_SHIFT;
+    this.counters[WAITING_OCTETS]! += octets - this.waiting[i]!;
+    this.waiting[i] = octets;
   }
 
   inspector(): Inspector {

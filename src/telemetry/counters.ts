@@ -54,7 +54,12 @@ export const HELD_ACKS = 27;
 /** Frames that carried stored octets over other ones. */
 export const OVERWRITTEN_SEGMENTS = 28;
 export const RESETS_SENT = 29;
-export const LEDGER_COUNT = 32;
+/** Octets behind holes, and octets in order that wait for the other direction; gauges. */
+export const OUT_OF_ORDER_OCTETS = 30;
+export const WAITING_OCTETS = 31;
+/** Octets of slots that fragments occupy; gauge. */
+export const FRAGMENT_OCTETS = 32;
+export const LEDGER_COUNT = 40;
 
 export const DROPS = LEDGER_COUNT;
 export const EVENTS = DROPS + REASON_COUNT;
@@ -83,7 +88,7 @@ export const LEDGER_NAMES: readonly string[] = [
   'smtp-commands', 'smtp-masked-commands', 'smtp-masked-replies', 'inspect-resets',
   'sessions-max-ever', 'events-lost', 'sessions-terminating', 'tcp-packets', 'udp-packets', 'icmp-packets', 'inspected-packets',
   'store-octets', 'fragment-datagrams', 'out-of-order-segments', 'batches', 'policy-reloads', 'held-acks', 'overwritten-segments',
-  'resets-sent',
+  'resets-sent', 'out-of-order-octets', 'waiting-octets', 'fragment-octets',
 ];
 
 /** `buffer` may be shared; without one the counters are private. */

@@ -248,7 +248,7 @@ export const REASONS: readonly ReasonEntry[] = [
   entry('tcp.ooo-timeout', 'drop', 'Out-Of-Order Segment', 'the hole before them was not filled in time'),
   entry('tcp.store-full', 'drop', 'Out-Of-Order Segment', 'the store of emitted octets is full'),
   entry('tcp.sync-limit', 'drop', 'Session limit exceeding', 'more than 16 KiB, or for more than 120 s, waited for a reply'),
-  entry('tcp.window-scale', 'warning', 'Invalid Window Scale option', 'a shift above 14 or a window scale on a segment that is no SYN'),
+  entry('tcp.window-scale', 'drop', 'Invalid Window Scale option', 'a window scale in the answer to a SYN that offered none'),
   entry('session.table-full', 'drop', 'Session limit exceeding', 'no free session record'),
   entry('session.max-sessions', 'drop', 'Session limit exceeding', '`parameter max-sessions` of the inspection rule'),
   entry('session.ended', 'drop', 'Stray Segment', 'its session ended while the frame was held'),

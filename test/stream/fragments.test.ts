@@ -177,7 +177,7 @@ t.test('counters of a datagram that is merged, and of one that goes on in fragme
   const [a, b, c] = piecesOf(3) as [Piece, Piece, Piece];
   let before = x.counters.slice();
   give(x, pieceFrame(b, WHOLE));
-  t.same(moved(x, before), { received: 1, held: 1, 'fragment-datagrams': 1 });
+  t.same(moved(x, before), { received: 1, held: 1, 'fragment-datagrams': 1, 'fragment-octets': 2048 });
   give(x, pieceFrame(c, WHOLE));
   t.same([x.fragments.statistics.currentReassemblies[0], x.fragments.statistics.currentFragments[0]], [1, 2]);
   const { f } = give(x, pieceFrame(a, WHOLE));
@@ -303,7 +303,7 @@ t.test('rules', async (t) => {
     const far = frame4({ id: 7, protocol: 6, offset: 65_504, payload: new Uint8Array(24) });
     rule(t, [piece(0, 24), far], [HELD, OVERSIZE], { dropped: 2, [OVERSIZE]: 2, [`event ${OVERSIZE}`]: 1 });
     const just = frame4({ id: 7, protocol: 6, offset: 65_504, payload: new Uint8Array(11) });
-    rule(t, [just], [HELD], { held: 1, 'fragment-datagrams': 1 });
+    rule(t, [just], [HELD], { held: 1, 'fragment-datagrams': 1, 'fragment-octets': 2048 });
     const over = frame4({ id: 7, protocol: 6, offset: 65_504, payload: new Uint8Array(12) });
     rule(t, [over], [OVERSIZE], { dropped: 1, [OVERSIZE]: 1, [`event ${OVERSIZE}`]: 1 });
   });
@@ -332,7 +332,7 @@ t.test('rules', async (t) => {
   });
   t.test('too many datagrams: the new one is dropped, the table overflow reported once', async (t) => {
     const frames = [1, 2, 3, 4].map((id) => piece(24, 32, true, { id }));
-    const deltas = { held: 2, 'fragment-datagrams': 2, dropped: 2, [LIMIT]: 2, [`event ${LIMIT}`]: 1 };
+    const deltas = { held: 2, 'fragment-datagrams': 2, 'fragment-octets': 4096, dropped: 2, [LIMIT]: 2, [`event ${LIMIT}`]: 1 };
     const x = rule(t, frames, [HELD, HELD, LIMIT, LIMIT], deltas, { ...LIMITS, maxReassemblies: 2 });
     const at = x.events.peek();
     t.same([x.events.words[at + E_VALUE], x.events.words[at + E_VALUE2]], [2, TABLE_OVERFLOW]);
@@ -356,6 +356,7 @@ t.test('rules', async (t) => {
       consumed: 2,
       held: 2,
       'fragment-datagrams': 2,
+      'fragment-octets': 2 * 2048,
     });
     const x = makeFixture();
     x.fragments.accept(receive(x, 0, piece(0, 24), 0), LIMITS, 0);

@@ -44,8 +44,10 @@ import {
   GENERATED_FRAMES,
   HELD_FRAMES,
   LEDGER_NAMES,
+  OUT_OF_ORDER_OCTETS,
   RECEIVED,
   TRANSMITTED_FRAMES,
+  WAITING_OCTETS,
 } from '../../src/telemetry/counters.ts';
 import { E_REASON, EventRing } from '../../src/telemetry/event-ring.ts';
 import { REASON_COUNT, REASONS, SESSION_ENDED } from '../../src/telemetry/reasons.ts';
@@ -264,6 +266,7 @@ export class Rig {
     if (drops !== c[DROPPED_FRAMES] || c[DROPS] !== 0) throw new Error('drops without a reason');
     if (this.frames.slotsInUse !== 0) throw new Error('a slot was not given back');
     if (this.session < 0 && this.streams.pagesInUse !== 0) throw new Error('pages in use without a session');
+    if (this.session < 0 && (c[OUT_OF_ORDER_OCTETS] !== 0 || c[WAITING_OCTETS] !== 0)) throw new Error('a gauge without a session');
     if (this.session < 0 && c[HELD_FRAMES] !== 0) throw new Error('frames held without a session');
   }
 

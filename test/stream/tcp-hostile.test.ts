@@ -319,7 +319,7 @@ t.test('a FIN that is forgotten with its hole comes again', async (t) => {
   d.send(0, { seq: 5, data: 'x\n' });
   t.strictSame(
     rig.deltas(() => d.wait(4000)),
-    { held: -2, dropped: 2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096 },
+    { held: -2, dropped: 2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096, 'out-of-order-octets': -2 },
   );
   d.send(0, { seq: 1, data: 'NOOP\r\n' });
   t.strictSame(show(d.send(0, { flags: ACK | FIN, seq: 7 })), ['> FA 7 1 ""']);
@@ -391,6 +391,8 @@ t.test('resets from outside, at every stage', async (t) => {
     dropped: 1,
     'drop session.ended': 1,
     'store-octets': -4096,
+    'out-of-order-octets': -4,
+    'waiting-octets': -4,
   });
   rig.close();
 });

@@ -139,6 +139,7 @@ t.test('what waits too long or is too much resets', async (t) => {
     'tcp-packets': 1,
     'inspected-packets': 1,
     'store-octets': -4096,
+    'waiting-octets': -100,
     'drop tcp.sync-limit': 2,
     'event tcp.sync-limit': 1,
   });
@@ -262,6 +263,7 @@ t.test('octets behind a hole: bounds and time', async (t) => {
     held: 1,
     dropped: 1,
     'out-of-order-segments': 1,
+    'out-of-order-octets': 6,
     'tcp-packets': 2,
     'inspected-packets': 2,
     'store-octets': 4096,
@@ -277,7 +279,7 @@ t.test('octets behind a hole: bounds and time', async (t) => {
   t.strictSame(rig.log, ['tcp.ooo-limit']);
   t.strictSame(
     rig.deltas(() => d.wait(4000)),
-    { dropped: 2, held: -2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096 },
+    { dropped: 2, held: -2, 'drop tcp.ooo-timeout': 2, 'event tcp.ooo-timeout': 1, 'store-octets': -4096, 'out-of-order-octets': -2 },
   );
   d.send(0, { seq: 1, data: 'NOOP\r\n' });
   t.equal(rig.received(0), 'NOOP\r\n');

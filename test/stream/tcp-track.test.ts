@@ -5,9 +5,9 @@ import { REASONS } from '../../src/telemetry/reasons.ts';
 import { ACK, FIN, PSH, Rig, RST, type Sent, SYN } from './harness.ts';
 
 /** Tracks one segment of the rig's session; the name of the reason, `none` when it passes. */
-function track(rig: Rig, direction: number, segment: Sent, isNew = false): string {
+function track(rig: Rig, direction: number, segment: Sent, isNew = false, looseScale = false): string {
   const f = rig.build(direction, segment);
-  return REASONS[trackTcp(rig.sessions, rig.frames, rig.closed, f, rig.session, direction, isNew, rig.now)]!.name;
+  return REASONS[trackTcp(rig.sessions, rig.frames, rig.closed, f, rig.session, direction, isNew, looseScale)]!.name;
 }
 
 function established(scales: readonly [number[], number[]] = [[], []], isn: readonly [number, number] = [100, 200]): Rig {
@@ -21,6 +21,27 @@ function established(scales: readonly [number[], number[]] = [[], []], isn: read
   t.equal(rig.sessions.state(rig.session), OPEN);
   return rig;
 }
+
+t.test('a window scale that the SYN did not offer', async (t) => {
+  const rig = new Rig();
+  for (const [offered, answered, loose, reason] of [
+    [[], [3, 3, 7, 1], false, 'tcp.window-scale'],
+    [[], [3, 3, 0, 1], false, 'tcp.window-scale'],
+    [[], [3, 3, 7, 1], true, 'none'],
+    [[3, 3, 2, 1], [3, 3, 7, 1], false, 'none'],
+    [[3, 3, 2, 1], [], false, 'none'],
+  ] as const) {
+    rig.open();
+    track(rig, 0, { flags: SYN, seq: 100, options: offered }, true);
+    t.equal(track(rig, 1, { flags: SYN | ACK, seq: 200, ack: 101, options: answered }, false, loose), reason, `${offered} ${answered} ${loose}`);
+  }
+  rig.open();
+  track(rig, 0, { flags: SYN, seq: 100 }, true);
+  track(rig, 1, { flags: SYN | ACK, seq: 200, ack: 101, options: [3, 3, 7, 1] }, false, true);
+  t.equal(track(rig, 0, { flags: ACK, seq: 101, ack: 201, window: 1000 }), 'none');
+  t.equal(track(rig, 1, { seq: 65_737, ack: 101, data: 'xx' }), 'tcp.out-of-window', 'one side alone does not scale');
+  rig.close();
+});
 
 t.test('what may open a session', async (t) => {
   const rig = new Rig();

@@ -189,6 +189,7 @@ export const inspect = compileFamily<Configuration>({
     numberSetting('tcp store out-of-order', 'OCTETS', 'outOfOrderOctets'),
     numberSetting('tcp store synchronising', 'OCTETS', 'syncOctets'),
     numberSetting('tcp store synchronising-timeout', 'SECONDS', 'syncTimeout'),
+    numberSetting('store fragments', 'OCTETS', 'fragmentOctets'),
     flagSetting('tcp window-scale-enforcement loose', 'windowScaleLoose'),
     flagSetting('tcp block-non-session', 'blockNonSession'),
     flagSetting('log drop-pkt', 'logDropPkt'),

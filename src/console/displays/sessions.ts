@@ -2,6 +2,7 @@
 
 import type { Configuration } from '../../config/model.ts';
 import * as counters from '../../telemetry/counters.ts';
+import { TCP_OOO_LIMIT, TCP_OOO_TIMEOUT } from '../../telemetry/reasons.ts';
 import { SESSION_CLOSED, SESSION_CLOSING, SESSION_OPEN, SESSION_OPENING, type FirewallState, type SessionRow } from '../state.ts';
 import { ageText, lines } from './text.ts';
 
@@ -70,10 +71,11 @@ export function showInspectStatistics(configuration: Configuration, state: Firew
 function reassemblyLines({ inspect }: Configuration, state: FirewallState): string[] {
   if (inspect.reassemblyQueueLength === undefined && inspect.reassemblyTimeout === undefined && inspect.reassemblyMemoryLimit === undefined)
     return [];
-  const kilobytes = Math.ceil(state.counters[counters.STORE_OCTETS]! / 1024);
+  const kilobytes = Math.ceil(state.counters[counters.OUT_OF_ORDER_OCTETS]! / 1024);
+  const dropped = state.counters[counters.DROPS + TCP_OOO_LIMIT]! + state.counters[counters.DROPS + TCP_OOO_TIMEOUT]!;
   return [
     'TCP reassembly statistics',
-    `  received ${state.counters[counters.OUT_OF_ORDER_SEGMENTS]} packets out-of-order`,
+    `  received ${state.counters[counters.OUT_OF_ORDER_SEGMENTS]} packets out-of-order; dropped ${dropped}`,
     `  current usage: ${kilobytes} KB`,
   ];
 }
