@@ -91,6 +91,8 @@ export interface PortRow {
   /** Seconds since the last frame in and out; -1: never. */
   readonly lastInput: number;
   readonly lastOutput: number;
+  /** Seconds since `clear counters`, -1: never. */
+  readonly lastCleared: number;
   /** Mean of five minutes. */
   readonly inputBits: number;
   readonly inputFrames: number;
@@ -153,6 +155,7 @@ export const NO_PORT: PortRow = {
   mtu: 1500,
   lastInput: -1,
   lastOutput: -1,
+  lastCleared: -1,
   inputBits: 0,
   inputFrames: 0,
   outputBits: 0,

@@ -15,7 +15,7 @@ import type { Firewall, Outcome } from '../console/shell-session.ts';
 import type { FirewallState, LogState } from '../console/state.ts';
 import { MAX_ACCESS_ENTRIES } from '../path/data-plane.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
-import { MAX_PORTS, PORT_SIZE, PORTS } from '../telemetry/counters.ts';
+import { MAX_PORTS } from '../telemetry/counters.ts';
 import { actOn } from './exec-acts.ts';
 import { type Inquirable, readState } from './firewall-state.ts';
 import { Rates } from './rates.ts';
@@ -65,7 +65,6 @@ export class ControlPlane implements Firewall {
   readonly debugging = new Map<string, string>();
   private readonly devices: readonly (string | null)[];
   private readonly version: string;
-  private readonly portBaseline = new Float64Array(MAX_PORTS * PORT_SIZE);
   private timer: NodeJS.Timeout | undefined;
 
   constructor(options: ControlPlaneOptions) {
@@ -97,7 +96,7 @@ export class ControlPlane implements Firewall {
       log: this.log.state,
       debugging: [...this.debugging.values()],
       ports: policy.interfaces.map((_, i) => ({ ...rates.port(i), device: this.devices[i] ?? '' })),
-      portBaseline: this.portBaseline,
+      portBaseline: rates.baseline,
       sessionPeaks: rates.peaks,
       creationRate: rates.creations,
       maxCreationRate: rates.maxCreations,
@@ -152,13 +151,6 @@ export class ControlPlane implements Firewall {
 
   follow(listener: (line: string) => void): () => void {
     return this.log.follow(listener);
-  }
-
-  /** From now on the counters of an interface, or of all for -1, count from 0 in the displays. */
-  clearPortCounters(index: number): void {
-    const from = index < 0 ? 0 : index * PORT_SIZE;
-    const to = index < 0 ? this.portBaseline.length : from + PORT_SIZE;
-    for (let i = from; i < to; i++) this.portBaseline[i] = this.engine.counters[PORTS + i]!;
   }
 }
 

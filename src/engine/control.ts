@@ -100,7 +100,7 @@ export type Question =
   | { readonly kind: 'clear-translations' }
   | { readonly kind: 'clear-translation'; readonly protocol: number; readonly global: number; readonly globalPort: number; readonly local: number; readonly localPort: number }
   | { readonly kind: 'clear-nat-statistics' }
-  | { readonly kind: 'clear-arp' }
+  | { readonly kind: 'clear-arp'; readonly from: number }
   | { readonly kind: 'clear-hits'; readonly list: number }
   | { readonly kind: 'debug'; readonly smtp: boolean }
   /** `list`: index of an access list that permits the frames, -1: all frames; `count`: 0 for any number. */

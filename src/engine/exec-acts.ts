@@ -23,7 +23,7 @@ const ACTS: Partial<Record<ExecCommandName, Act>> = {
   'clear ip nat statistics': (plane) => done(plane.engine.ask({ kind: 'clear-nat-statistics' })),
   'clear access-list counters': clearHits,
   'clear counters': clearCounters,
-  'clear arp-cache': (plane) => done(plane.engine.ask({ kind: 'clear-arp' })),
+  'clear arp-cache': (plane) => done(clearAll(plane, 'clear-arp')),
   'clear logging': clearLogging,
   'debug ip inspect': (plane, args) => debugInspection(plane, args, true),
   'undebug ip inspect': (plane, args) => debugInspection(plane, args, false),
@@ -50,11 +50,13 @@ async function refused(message: string): Promise<Outcome> {
   return { output: `% ${message}\n`, rejected: true };
 }
 
+/** A page a turn of the data plane. */
+async function clearAll(plane: ControlPlane, kind: 'clear-sessions' | 'clear-arp'): Promise<void> {
+  for (let from = 0; from >= 0; ) from = (await plane.engine.ask({ kind, from })).next ?? -1;
+}
+
 async function clearSessions(plane: ControlPlane, args: Args): Promise<Outcome> {
-  if (args.has('all')) {
-    for (let from = 0; from >= 0; ) from = (await plane.engine.ask({ kind: 'clear-sessions', from })).next ?? -1;
-    return DONE;
-  }
+  if (args.has('all')) return done(clearAll(plane, 'clear-sessions'));
   const session = (Number.parseInt(args.text('SESSION'), 16) - SESSION_ID_BASE) / SESSION_ID_STEP;
   const { count = 0 } = Number.isInteger(session) ? await plane.engine.ask({ kind: 'clear-session', session }) : {};
   return count === 0 ? refused(`Session ${args.text('SESSION').toUpperCase()} not found`) : DONE;
@@ -113,7 +115,8 @@ async function clearCounters(plane: ControlPlane, args: Args): Promise<Outcome> 
   const name = args.maybeText('INTERFACE');
   const index = plane.policy.interfaces.findIndex((entry) => entry.name === name);
   if (name !== undefined && index < 0) return refused(`Interface ${name} not found`);
-  plane.clearPortCounters(index);
+  const cleared = name === undefined ? plane.policy.interfaces.keys() : [index];
+  for (const i of cleared) plane.rates.clearPort(i);
   return DONE;
 }
 

@@ -34,7 +34,7 @@ export function answer(p: DataPlane, question: Question): Answer {
       p.nat.clearStatistics();
       return {};
     case 'clear-arp':
-      return clearNeighbours(p);
+      return clearNeighbours(p, question.from);
     case 'clear-hits':
       return clearHits(p, question.list);
     case 'debug':
@@ -177,14 +177,13 @@ function clearSessions(p: DataPlane, from: number): Answer {
 }
 
 /** Forgets learned neighbours; the path drops what waited for them. */
-function clearNeighbours(p: DataPlane): Answer {
-  let count = 0;
-  for (let n = 0; n < p.neighbours.highest; n++) {
+function clearNeighbours(p: DataPlane, from: number): Answer {
+  let n = from;
+  for (; n < p.neighbours.highest && n - from < PAGE; n++) {
     p.neighbours.forget(n);
     dropUnresolved(p);
-    count++;
   }
-  return { count };
+  return { count: n - from, next: n < p.neighbours.highest ? n : -1 };
 }
 
 /** All lists for -1. */

@@ -15,6 +15,7 @@ export interface PortRates {
   /** Seconds ago, -1: never. */
   readonly lastInput: number;
   readonly lastOutput: number;
+  readonly lastCleared: number;
   /** A second, rounded. */
   readonly inputBits: number;
   readonly inputFrames: number;
@@ -61,6 +62,9 @@ export class Rates {
   private readonly created = new Flow();
   private readonly values: Float64Array;
   private readonly ports: PortFlows[];
+  /** The port blocks of the counters when they were last cleared, and when that was, seconds. */
+  readonly baseline = new Float64Array(counters.MAX_PORTS * counters.PORT_SIZE);
+  private readonly cleared = new Float64Array(counters.MAX_PORTS).fill(-1);
   private readonly opened = new Float64Array(MINUTE);
   private seconds = 0;
 
@@ -94,11 +98,19 @@ export class Rates {
     return {
       lastInput: inFrames.idle(this.seconds),
       lastOutput: outFrames.idle(this.seconds),
+      lastCleared: this.cleared[index]! < 0 ? -1 : this.seconds - this.cleared[index]!,
       inputBits: inOctets.rate * BITS,
       inputFrames: inFrames.rate,
       outputBits: outOctets.rate * BITS,
       outputFrames: outFrames.rate,
     };
+  }
+
+  /** `clear counters`: from now on the displays count from 0. */
+  clearPort(index: number): void {
+    const at = index * counters.PORT_SIZE;
+    this.baseline.set(this.values.subarray(counters.PORTS + at, counters.PORTS + at + counters.PORT_SIZE), at);
+    this.cleared[index] = this.seconds;
   }
 
   private samplePort(port: PortFlows, at: number): void {

@@ -1,9 +1,11 @@
 // A firewall with a console and without privileges: the real path on loopback ports, its control plane, and the socket.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseConfiguration } from '../../src/config/parse.ts';
+import { ConsoleClient } from '../../src/console/client.ts';
 import { ConsoleServer } from '../../src/engine/console-server.ts';
 import { ControlPlane } from '../../src/engine/control-plane.ts';
 import type { Answer, Question } from '../../src/engine/control.ts';
@@ -11,6 +13,17 @@ import { EventPump } from '../../src/engine/event-pump.ts';
 import { FirewallLog } from '../../src/engine/firewall-log.ts';
 import { answer } from '../../src/engine/inquiry.ts';
 import { Box } from '../path/box.ts';
+
+function findRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'rules'))) folder = dirname(folder);
+  return folder;
+}
+
+export const ROOT = findRoot();
+export const REFERENCE = readFileSync(join(ROOT, 'rules', '3640.cfg'), 'latin1');
+export const OUT = 'Ethernet2/0';
+export const IN = 'Ethernet2/1';
 
 export interface TestFirewall {
   readonly box: Box;
@@ -56,4 +69,23 @@ function inquire({ engine: { plane } }: Box) {
     hits: plane.hits,
     ask: async (question: Question): Promise<Answer> => structuredClone(answer(plane, structuredClone(question))),
   };
+}
+
+/** What of a test these functions want. */
+export interface Tap {
+  teardown(what: () => unknown): unknown;
+}
+
+/** A firewall that is closed at the end of the test; without `text` under the reference configuration. */
+export async function firewallFor(t: Tap, text = REFERENCE): Promise<TestFirewall> {
+  const running = await startFirewall(text);
+  t.teardown(() => running.close());
+  return running;
+}
+
+/** Opens a session; lines entered return their output. */
+export async function shellOf(t: Tap, { socket }: TestFirewall, privileged = true): Promise<{ client: ConsoleClient; enter: (line: string) => Promise<string> }> {
+  const client = await ConsoleClient.connect(socket, privileged);
+  t.teardown(() => client.close());
+  return { client, enter: async (line) => (await client.ask({ enter: line })).output };
 }

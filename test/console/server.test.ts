@@ -1,57 +1,20 @@
 // The console of a running firewall over its socket: a session of commands with traffic meanwhile, configuration that acts
-// line by line, reload, clear, the terminal, the commands exec, console and reload, and who may have the socket.
+// line by line, reload, clear, debug, the log.
 
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { ConsoleTerminal } from '../../src/command/console-terminal.ts';
 import { parseConfiguration } from '../../src/config/parse.ts';
 import { globalMode } from '../../src/config/global-mode.ts';
 import { configurationText } from '../../src/config/running-config.ts';
-import { ConsoleClient } from '../../src/console/client.ts';
 import { EXEC_RULES } from '../../src/console/exec-commands.ts';
 import { ShellSession } from '../../src/console/shell-session.ts';
-import { ConsoleServer } from '../../src/engine/console-server.ts';
 import * as counters from '../../src/telemetry/counters.ts';
 import { type Draw, sampleLine } from '../config/sample.ts';
 import { segment, userDatagram } from '../path/datagrams.ts';
-import { startFirewall, type TestFirewall } from './firewall.ts';
+import { firewallFor, IN, OUT, REFERENCE, ROOT, shellOf } from './firewall.ts';
 import { MailTraffic } from './mail-traffic.ts';
-
-function findRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'rules'))) folder = dirname(folder);
-  return folder;
-}
-
-const ROOT = findRoot();
-const REFERENCE = readFileSync(join(ROOT, 'rules', '3640.cfg'), 'latin1');
-const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
-const OUT = 'Ethernet2/0';
-const IN = 'Ethernet2/1';
-
-/** A firewall that is closed at the end of the test. */
-async function firewall(t: Tap, configuration = REFERENCE): Promise<TestFirewall> {
-  const running = await startFirewall(configuration);
-  t.teardown(() => running.close());
-  return running;
-}
-
-type Tap = { teardown(what: () => unknown): unknown };
-
-/** Opens a session; lines entered return their output. */
-async function shell(t: Tap, { socket }: TestFirewall, privileged = true): Promise<{ client: ConsoleClient; enter: (line: string) => Promise<string> }> {
-  const client = await ConsoleClient.connect(socket, privileged);
-  t.teardown(() => client.close());
-  return { client, enter: async (line) => (await client.ask({ enter: line })).output };
-}
 
 /** What stands behind the prompts of a transcript. */
 const TYPED = /^[\w-]+(?:\([\w-]+\))?[>#](.*)$/;
@@ -59,13 +22,13 @@ const TYPED = /^[\w-]+(?:\([\w-]+\))?[>#](.*)$/;
 t.test('a session of 60 commands, and no frame is lost', async (t) => {
   const fixture = join(ROOT, 'test', 'console', 'fixtures', 'session.txt');
   const recorded = readFileSync(fixture, 'utf8');
-  const running = await firewall(t);
+  const running = await firewallFor(t);
   const { box, plane } = running;
   const mail = new MailTraffic(box, 4000);
   mail.open();
   box.send(IN, userDatagram({ from: '10.10.10.5', to: '198.18.0.53', sport: 53, dport: 53 }));
   box.delta();
-  const { client } = await shell(t, running, false);
+  const { client } = await shellOf(t, running, false);
   let transcript = '';
   let commands = 0;
   for (const recordedLine of recorded.split('\n')) {
@@ -88,9 +51,9 @@ t.test('a session of 60 commands, and no frame is lost', async (t) => {
 });
 
 t.test('configure terminal acts on the next frame, and a bad line changes nothing', async (t) => {
-  const running = await firewall(t);
+  const running = await firewallFor(t);
   const { box, plane } = running;
-  const { enter } = await shell(t, running);
+  const { enter } = await shellOf(t, running);
   const web = (): string[] => box.send(OUT, segment({ from: '198.18.0.9', to: '172.22.1.110', sport: 4000 + box.now, dport: 80, flags: 'S' }));
   const isLetIn = (): boolean => {
     box.wait(1000);
@@ -114,8 +77,8 @@ t.test('configure terminal acts on the next frame, and a bad line changes nothin
 });
 
 t.test('what cannot be compiled is refused whole', async (t) => {
-  const running = await firewall(t);
-  const { client, enter } = await shell(t, running);
+  const running = await firewallFor(t);
+  const { client, enter } = await shellOf(t, running);
   await enter('configure terminal');
   for (let i = 0; i < 12; i++) t.equal(await enter(`interface Loopback${i}`), '');
   const before = running.plane.configuration;
@@ -130,9 +93,9 @@ t.test('what cannot be compiled is refused whole', async (t) => {
 });
 
 t.test('two sessions configure at once: neither undoes the other', async (t) => {
-  const running = await firewall(t);
-  const one = await shell(t, running);
-  const two = await shell(t, running);
+  const running = await firewallFor(t);
+  const one = await shellOf(t, running);
+  const two = await shellOf(t, running);
   for (const { enter } of [one, two]) await enter('configure terminal');
   await one.enter('interface Ethernet2/0');
   await one.enter('description one');
@@ -151,9 +114,9 @@ t.test('two sessions configure at once: neither undoes the other', async (t) => 
 });
 
 t.test('reload: sessions that are still allowed live on, a bad configuration changes nothing', async (t) => {
-  const running = await firewall(t);
+  const running = await firewallFor(t);
   const { box, plane, file } = running;
-  const { client } = await shell(t, running);
+  const { client } = await shellOf(t, running);
   const mail = new MailTraffic(box, 4000);
   mail.open();
   const hits = (): number => plane.engine.hits[plane.policy.accessLists[0]!.firstHit]!;
@@ -182,7 +145,7 @@ t.test('reload: sessions that are still allowed live on, a bad configuration cha
 });
 
 t.test('no undoes, and print and parse agree, for lines of the whole grammar at the prompt', async (t) => {
-  const running = await firewall(t, 'hostname fw\ninterface Ethernet0\n ip address 10.0.0.1 255.255.255.0\n');
+  const running = await firewallFor(t, 'hostname fw\ninterface Ethernet0\n ip address 10.0.0.1 255.255.255.0\n');
   const session = new ShellSession(running.plane, true);
   await session.enter('configure terminal');
   const readsBack = (t: { equal(found: unknown, wanted: unknown, what: string): unknown }, what: string): void => {
@@ -220,7 +183,7 @@ t.test('no undoes, and print and parse agree, for lines of the whole grammar at 
 });
 
 t.test('no, line by line', async (t) => {
-  const running = await firewall(t);
+  const running = await firewallFor(t);
   const session = new ShellSession(running.plane, true);
   const original = configurationText(running.plane.configuration);
   const lines: readonly (readonly [mode: string, line: string])[] = [
@@ -245,7 +208,7 @@ t.test('no, line by line', async (t) => {
 });
 
 t.test('every display on a firewall with sessions', async (t) => {
-  const running = await firewall(t, `${REFERENCE}
+  const running = await firewallFor(t, `${REFERENCE}
 access-list 9 permit 10.10.10.0 0.0.0.255
 ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0
 ip nat inside source list 9 pool P overload
@@ -282,13 +245,13 @@ udp 172.22.1.200:5353  10.10.10.77:5353   198.18.0.53:53     198.18.0.53:53
 });
 
 t.test('clear', async (t) => {
-  const running = await firewall(t, `${REFERENCE}
+  const running = await firewallFor(t, `${REFERENCE}
 access-list 9 permit 10.10.10.0 0.0.0.255
 ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0
 ip nat inside source list 9 pool P overload
 `);
   const { box, plane } = running;
-  const { client, enter } = await shell(t, running);
+  const { client, enter } = await shellOf(t, running);
   const current = (): number => plane.engine.counters[counters.SESSIONS_CURRENT]!;
   const count = async (line: string): Promise<number> => (await enter(line)).split('\n').filter((row) => row !== '').length;
   for (const port of [4000, 4001, 1502]) new MailTraffic(box, port).open();
@@ -323,8 +286,8 @@ ip nat inside source list 9 pool P overload
 });
 
 t.test('debug, and saving', async (t) => {
-  const running = await firewall(t);
-  const { enter } = await shell(t, running);
+  const running = await firewallFor(t);
+  const { enter } = await shellOf(t, running);
   t.equal(await enter('debug ip inspect smtp'), 'INSPECT SMTP Inspection debugging is on\n');
   t.match(await enter('show debugging'), /INSPECT SMTP Inspection debugging is on\n/);
   t.equal(await enter('undebug all'), 'All possible debugging has been turned off\n');
@@ -343,8 +306,8 @@ t.test('debug, and saving', async (t) => {
 });
 
 t.test('log lines at a monitoring terminal and in the buffer; debug as it happens', async (t) => {
-  const running = await firewall(t, REFERENCE.replace(/datetime msec/g, 'uptime'));
-  const { client, enter } = await shell(t, running);
+  const running = await firewallFor(t, REFERENCE.replace(/datetime msec/g, 'uptime'));
+  const { client, enter } = await shellOf(t, running);
   const mail = new MailTraffic(running.box, 4000);
   const seen: string[] = [];
   client.onLine = (line) => seen.push(line);
@@ -376,157 +339,4 @@ t.test('log lines at a monitoring terminal and in the buffer; debug as it happen
   t.match(await enter('show logging | include Buffer logging'), /level debugging, \d+ messages logged/);
   await enter('clear logging');
   t.equal(await enter('show logging | include INVALID'), '');
-});
-
-t.test('the socket: who may use it, who may have it', async (t) => {
-  const running = await firewall(t);
-  t.equal(statSync(running.socket).mode & 0o777, 0o660);
-  await t.rejects(ConsoleServer.listen(running.socket), { message: /another firewall listens at .*--socket/ });
-  const folder = join(running.folder, 'own');
-  const path = join(folder, 'console.sock');
-  const first = await ConsoleServer.listen(path);
-  t.equal(statSync(folder).mode & 0o777, 0o700);
-  await first.close();
-  t.notOk(existsSync(path), 'removed at the end');
-  // A socket of a process that was killed: bound, and nobody listens.
-  const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
-  await new Promise((resolve) => spawn(process.execPath, ['-e', script]).once('exit', resolve));
-  t.ok(existsSync(path));
-  const second = await ConsoleServer.listen(path);
-  await second.close();
-  writeFileSync(path, 'not a socket');
-  await t.rejects(ConsoleServer.listen(path), { message: /there is a file of that name/ });
-  await t.rejects(ConsoleServer.listen(join(folder, 'x'.repeat(200))), { message: /at most 107 octets/ });
-  mkdirSync(join(folder, 'folder'));
-  await t.rejects(ConsoleServer.listen(join(folder, 'folder')), { message: /it is no socket/ });
-});
-
-t.test('a peer that speaks something else ends its own connection only', async (t) => {
-  const running = await firewall(t);
-  const send = async (octets: string): Promise<string> => {
-    const socket = connect(running.socket);
-    socket.on('error', () => {});
-    socket.end(Buffer.from(octets, 'latin1'));
-    return text(socket);
-  };
-  t.equal(await send('GET / HTTP/1.1\r\n\r\n'), '');
-  t.equal(await send('\xff\xff\xff\xff\xff\xff'), '');
-  t.equal(await send('\x05\x08\x01\x1a\x01x'), '', 'a line before open');
-  t.equal(await send('\x20\x08\x01'), '', 'cut');
-  t.equal(await send(''), '');
-  const { enter } = await shell(t, running);
-  t.match(await enter('show version'), /1\.2\.3/);
-});
-
-t.test('connections that come before the firewall runs are answered when it does', async (t) => {
-  const running = await firewall(t);
-  const path = join(running.folder, 'early.sock');
-  const server = await ConsoleServer.listen(path);
-  t.teardown(() => server.close());
-  const early = ConsoleClient.connect(path, true);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  server.serve(running.plane);
-  const client = await early;
-  t.match((await client.ask({ enter: 'show version' })).output, /1\.2\.3/);
-  client.close();
-});
-
-t.test('output of any length crosses whole, in order', async (t) => {
-  const entries = Array.from({ length: 1500 }, (_, i) => `access-list 150 permit tcp host 10.${i >> 8}.${i & 255}.1 any eq smtp`);
-  const running = await firewall(t, `${REFERENCE}\n${entries.join('\n')}\n`);
-  const { client } = await shell(t, running);
-  const [list, version] = await Promise.all([client.ask({ enter: 'show access-lists 150' }), client.ask({ enter: 'show version' })]);
-  t.equal(list.output.split('\n').length, 1502);
-  t.ok(list.output.length > 64 << 10);
-  t.match(list.output, /\n {4}15000 permit tcp host 10\.5\.219\.1 any eq smtp\n$/);
-  t.match(version.output, /1\.2\.3/);
-});
-
-t.test('the terminal: help without Enter, completion, pages, Ctrl-Z, history', async (t) => {
-  const running = await firewall(t);
-  const { client } = await shell(t, running, false);
-  const input = new PassThrough();
-  const output = new PassThrough();
-  let seen = '';
-  output.on('data', (chunk: Buffer) => {
-    seen += chunk.toString('latin1');
-  });
-  const ended = new ConsoleTerminal(client, input, output).run();
-  const type = async (keys: string, until: RegExp): Promise<void> => {
-    seen = '';
-    input.write(keys);
-    for (let i = 0; i < 200 && !until.test(plain(seen)); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-    t.match(plain(seen), until, JSON.stringify(keys));
-  };
-  await type('sh ip insp?', /sh ip insp\?\ninspect\n3640-123>sh ip insp$/);
-  await type('\t', /ect $/);
-  await type('?', /all.*\n(.*\n)*3640-123>sh ip inspect $/);
-  await type('stat\r', /Packet inspection statistics(.*\n)*3640-123>$/);
-  await type('enable\r', /3640-123#$/);
-  await type('show running-config\r', / --More-- $/);
-  await type('\r', / --More-- $/);
-  await type(' ', / --More-- $/);
-  await type('q', /3640-123#$/);
-  await type('conf t\rinterface e2/0\rdescription typed ahead\rip acc', /\(config-if\)#ip acc$/);
-  t.equal(running.plane.configuration.interfaces[0]!.description, 'typed ahead');
-  await type('\x1a', /\^Z\n3640-123#$/);
-  await type('terminal length 0\r', /3640-123#$/);
-  await type('show running-config\r', /\nend\n3640-123#$/);
-  await type('\x1b[A\x1b[A', /terminal length 0$/);
-  await type('\x03', /\^C\n3640-123#$/);
-  input.write('exit\r');
-  await ended;
-  t.pass('exit ends it');
-});
-
-/** Without the control sequences of the terminal; a line that was cleared is shown as it was written over. */
-function plain(output: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of a terminal
-  return output.replace(/\r\n/g, '\n').replace(/[^\n]*\x1b\[1G\x1b\[(?:0J|2K)/g, '').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '');
-}
-
-async function postern(socket: string, args: readonly string[], input = ''): Promise<{ out: string; err: string; status: number }> {
-  const child = spawn(process.execPath, [CLI, args[0]!, '--socket', socket, ...args.slice(1)]);
-  child.stdin.end(input);
-  const status = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? -1)));
-  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { out, err, status: await status };
-}
-
-t.test('postern exec, console and reload', async (t) => {
-  const running = await firewall(t);
-  const { socket, plane } = running;
-  t.same(await postern(socket, ['exec', 'show running-config | include hostname', 'show ip inspect sessions']), { out: 'hostname 3640-123\n', err: '', status: 0 });
-  t.same(await postern(socket, ['exec', 'show ip inspct', 'show running-config | include hostname']), {
-    out: 'hostname 3640-123\n', err: "3640-123#show ip inspct\n                 ^\n% Invalid input detected at '^' marker.\n\n", status: 2,
-  });
-  t.match(await postern(socket, ['exec', 'configure terminal', 'hostname fw', 'show ip ?']), { status: 0 });
-  t.equal(plane.configuration.hostname, 'fw');
-  const script = 'enable\nconf t\n hostname scripted\n ip inspct\nend\nshow running-config | include hostname\nexit\nshow version\n';
-  t.same(await postern(socket, ['console'], script), {
-    out: 'Enter configuration commands, one per line.  End with CNTL/Z.\nhostname scripted\n',
-    err: "scripted(config)# ip inspct\n                     ^\n% Invalid input detected at '^' marker.\n\n", status: 2,
-  });
-  const file = join(running.folder, 'new.cfg');
-  writeFileSync(file, REFERENCE);
-  t.same(await postern(socket, ['reload', file]), { out: '', err: '', status: 0 });
-  t.equal(plane.configuration.hostname, '3640-123');
-  writeFileSync(file, `${REFERENCE}\nfoo\n`);
-  t.match(await postern(socket, ['reload', file]), { out: '', err: /^line \d+:\nfoo\n\^\n% Invalid.*\n\npostern: the configuration was not accepted; nothing has changed\n$/s, status: 2 });
-  t.match(await postern(socket, ['reload', '/nowhere']), { err: /^postern: cannot read the configuration: /, status: 2 });
-  const nobody = join(running.folder, 'nobody.sock');
-  for (const args of [['exec', 'show version'], ['console'], ['reload']]) {
-    t.same(await postern(nobody, args), { out: '', err: `postern: no firewall is running here (nobody listens at ${nobody})\n`, status: 1 });
-  }
-  t.match(await postern(socket, ['exec']), { status: 2 });
-});
-
-t.test('a firewall that goes away, and one of another version', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'postern-console-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'fake.sock');
-  const fake = createServer((socket) => socket.once('data', () => socket.destroy()));
-  await new Promise<void>((resolve) => fake.listen(path, resolve));
-  t.teardown(() => fake.close());
-  t.match(await postern(path, ['exec', 'show version']), { out: '', err: /^postern: the (firewall ended the connection|connection to the firewall broke.*)\n$/, status: 1 });
 });

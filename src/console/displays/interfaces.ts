@@ -50,7 +50,7 @@ function interfaceLines(port: InterfaceConfig, row: PortRow, read: ReadCounter):
     '  Keepalive set (10 sec)',
     `  ARP type: ARPA, ARP Timeout ${ageText(port.arpTimeout ?? ARP_TIMEOUT)}`,
     `  Last input ${ageText(row.lastInput)}, output ${ageText(row.lastOutput)}, output hang never`,
-    '  Last clearing of "show interface" counters never',
+    `  Last clearing of "show interface" counters ${ageText(row.lastCleared)}`,
     `  Input queue: 0/75/${read(counters.PORT_KERNEL_DROPS)}/0 (size/max/drops/flushes); Total output drops: ${read(counters.PORT_TX_ERRORS)}`,
     '  Queueing strategy: fifo',
     '  Output queue: 0/40 (size/max)',

@@ -28,14 +28,19 @@ function place(protocol: number, addr: number, port: number): string {
   return protocol === 0 ? formatAddress(addr) : `${formatAddress(addr)}:${port}`;
 }
 
+/** Of a simple entry, and of one that no session uses, the outside is not known. */
+function outside(protocol: number, addr: number, port: number): string {
+  return protocol === 0 || addr === 0 ? '---' : place(protocol, addr, port);
+}
+
 function translationLines(entry: TranslationRow, verbose: boolean): string[] {
   const simple = entry.protocol === 0;
   const first = row(
     simple ? '---' : (PROTOCOL_NAMES[entry.protocol] ?? String(entry.protocol)),
     place(entry.protocol, entry.insideGlobal, entry.insideGlobalPort),
     place(entry.protocol, entry.insideLocal, entry.insideLocalPort),
-    simple ? '---' : place(entry.protocol, entry.outsideLocal, entry.outsideLocalPort),
-    simple ? '---' : place(entry.protocol, entry.outsideGlobal, entry.outsideGlobalPort),
+    outside(entry.protocol, entry.outsideLocal, entry.outsideLocalPort),
+    outside(entry.protocol, entry.outsideGlobal, entry.outsideGlobalPort),
   );
   if (!verbose) return [first];
   const left = entry.timeout === 0 ? '' : ` left ${ageText(Math.floor(entry.left / 1000))},`;
