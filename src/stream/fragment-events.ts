@@ -1,12 +1,13 @@
 // What virtual reassembly tells the control plane: one event for each datagram that it refuses or gives up, and one each time the table
 // of an interface begins to overflow.
 //
-// value: the limit that was exceeded, else 0; value2: TABLE_OVERFLOW or 0.  Addresses of IPv6: 32 octets in the text, source first.
+// value: the limit that was exceeded, else 0; value2: TABLE_OVERFLOW or 0.
 
 import { type Frames, KIND_IPV6 } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
 import {
   EVENT_REASSEMBLY,
+  E_ADDRS6,
   E_DST,
   E_NSEC,
   E_PROTOCOL,
@@ -36,7 +37,7 @@ export function reportDatagram(
   if (at < 0) return;
   const l3 = frames.l3[f]!;
   if (frames.kind[f] === KIND_IPV6) {
-    events.setText(at, region.u8, l3 + ipv6.SRC_ADDR, 32);
+    for (let i = 0; i < 8; i++) events.words[at + E_ADDRS6 + i] = ipv6.addrWord(region.view, l3 + ipv6.SRC_ADDR, i);
   } else {
     events.words[at + E_SRC] = ipv4.srcAddr(region.view, l3);
     events.words[at + E_DST] = ipv4.dstAddr(region.view, l3);
