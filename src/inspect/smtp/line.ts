@@ -205,15 +205,15 @@ function maskLine(turn: Turn, end: number, to: number): void {
   if ((words[at + LINE]! & LINE_LOGGED) !== 0) return;
   words[at + LINE]! |= LINE_LOGGED;
   turn.counters[SMTP_MASKED_COMMANDS]!++;
-  lineEvent(turn, words[at + FAULT]!, to);
+  lineEvent(turn, words[at + FAULT]!, (end - words[at + LINE_START]!) | 0, to);
   if ((words[at + LINE]! & LINE_LATE) !== 0) out.event(CMD_LATE_MASK, words[at + COUNT]!, turn.octets, 0, 0);
 }
 
-/** Records an event with the text of the line: its kept first octets and those of this call before index `to`. */
-function lineEvent(turn: Turn, reason: number, to: number): void {
+/** Records an event about a line of `length` octets, with its text: its kept first octets and those of this call before index `to`. */
+function lineEvent(turn: Turn, reason: number, length: number, to: number): void {
   const { words, at, out, state, session } = turn;
   const prefix = session * PREFIX;
-  out.event(reason, lineLength(turn, to), state.prefix, prefix, prefix + words[at + PREFIX_LENGTH]!);
+  out.event(reason, length, state.prefix, prefix, prefix + words[at + PREFIX_LENGTH]!);
   out.appendText(turn.octets, turn.portion, to);
 }
 
@@ -224,10 +224,18 @@ function keepPrefix(turn: Turn, to: number): void {
   words[at + PREFIX_LENGTH] = length;
 }
 
+/** The CR of the line end came in an earlier call: it is no part of the text that was kept. */
+function forgetCr(turn: Turn): void {
+  const { words, at, state, session } = turn;
+  const length = words[at + PREFIX_LENGTH]!;
+  if (length > 0 && state.prefix[session * PREFIX + length - 1] === CR) words[at + PREFIX_LENGTH] = length - 1;
+}
+
 /** CR and, at index `i`, LF: the line is complete.  Returns the index behind it. */
 function endLine(turn: Turn, i: number): number {
   const { words, at } = turn;
   const end = Math.max(i - 1, turn.portion);
+  if (end === i) forgetCr(turn);
   if ((words[at + LINE]! & LINE_MASKED) === 0) {
     endCommand(turn, end);
     if (turn.verdict === RESET || overRecipients(turn, end)) return i;
@@ -237,7 +245,7 @@ function endLine(turn: Turn, i: number): number {
   if ((words[at + LINE]! & LINE_MASKED) !== 0) {
     nameRest(turn, end, true);
     maskLine(turn, (position - 1) | 0, end);
-  } else noteAddress(turn, end);
+  } else noteAddress(turn, (position - 1 - words[at + LINE_START]!) | 0, end);
   words[at + RELEASED] = (position + 1) | 0;
   if (turn.debug !== null) {
     traceCommand(turn, turn.portion, i + 1);
@@ -274,18 +282,18 @@ function overRecipients(turn: Turn, end: number): boolean {
 }
 
 /** What is worth a line about the address of a legal line. */
-function noteAddress(turn: Turn, end: number): void {
+function noteAddress(turn: Turn, length: number, end: number): void {
   const line = turn.words[turn.at + LINE]!;
   if ((line & (LINE_PIPED | LINE_ROUTE | LINE_ROUTE_CHAR | LINE_NO_BRACKETS | LINE_UNQUALIFIED)) === 0) return;
   if ((line & LINE_PIPED) !== 0) {
     turn.counters[SMTP_MASKED_COMMANDS]!++;
-    lineEvent(turn, ADDR_PIPE, end);
+    lineEvent(turn, ADDR_PIPE, length, end);
     return;
   }
-  if ((line & LINE_ROUTE) !== 0) lineEvent(turn, ADDR_SOURCE_ROUTE, end);
-  if ((line & LINE_ROUTE_CHAR) !== 0) lineEvent(turn, ADDR_ROUTE_CHAR, end);
-  if ((line & LINE_NO_BRACKETS) !== 0) lineEvent(turn, ADDR_NO_BRACKETS, end);
-  if ((line & LINE_UNQUALIFIED) !== 0) lineEvent(turn, ADDR_UNQUALIFIED, end);
+  if ((line & LINE_ROUTE) !== 0) lineEvent(turn, ADDR_SOURCE_ROUTE, length, end);
+  if ((line & LINE_ROUTE_CHAR) !== 0) lineEvent(turn, ADDR_ROUTE_CHAR, length, end);
+  if ((line & LINE_NO_BRACKETS) !== 0) lineEvent(turn, ADDR_NO_BRACKETS, length, end);
+  if ((line & LINE_UNQUALIFIED) !== 0) lineEvent(turn, ADDR_UNQUALIFIED, length, end);
 }
 
 /** Looks in the octets behind the violation, up to index `end`, for a cause that stands earlier in the order of checks. */
