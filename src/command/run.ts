@@ -7,6 +7,7 @@ import type { ConsoleServer } from '../engine/console-server.ts';
 import { EventPump } from '../engine/event-pump.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { PreparedInterfaces, VnetMode } from '../port/interface-settings.ts';
+import type { EventNames } from '../telemetry/event-log.ts';
 import { type Driver, DRIVERS, prepareFor, startEngine } from './driver.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
 import { addEventOptions, closeEventLog, type EventOptions, openEventLog } from './event-output.ts';
@@ -105,12 +106,38 @@ function attach(ports: readonly string[], policy: PolicySnapshot): (string | nul
   return devices;
 }
 
+/** Names for the event log: those of the policy in force. */
+class PolicyNames implements EventNames {
+  private policy: PolicySnapshot;
+
+  constructor(policy: PolicySnapshot) {
+    this.policy = policy;
+  }
+
+  readonly install = (policy: PolicySnapshot): void => {
+    this.policy = policy;
+  };
+
+  get interfaces(): PolicySnapshot['interfaces'] {
+    return this.policy.interfaces;
+  }
+
+  get rules(): PolicySnapshot['rules'] {
+    return this.policy.rules;
+  }
+
+  get accessLists(): PolicySnapshot['accessLists'] {
+    return this.policy.accessLists;
+  }
+}
+
 async function forwardUntilSignal(
   { configuration, policy }: LoadedPolicy, devices: readonly (string | null)[], prepared: PreparedInterfaces, server: ConsoleServer | null,
   options: RunOptions,
 ): Promise<number> {
   const stopped = untilSignal();
-  const events = await openEventLog(options, policy, false);
+  const names = new PolicyNames(policy);
+  const events = await openEventLog(options, names, false);
   const started = performance.now();
   const engine = await startEngine(options.driver, { policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin });
   const failed = new Promise<string>((resolve) => {
@@ -122,7 +149,8 @@ async function forwardUntilSignal(
     await engine.ask({ kind: 'log-drops', on: true });
   }
   pump.start();
-  const stopConsole = serveConsole(server, pump, { engine, configuration, policy, file: options.config, devices }, options.lenient);
+  const plane = { engine, configuration, policy, file: options.config, devices, onInstalled: names.install };
+  const stopConsole = serveConsole(server, pump, plane, options.lenient);
   process.stderr.write('postern: ready\n');
   const failure = await Promise.race([stopped, failed]);
   await engine.stop();

@@ -44,6 +44,8 @@ export interface ControlPlaneOptions {
   readonly devices: readonly (string | null)[];
   readonly version: string;
   readonly log?: LogView;
+  /** Called with each policy that takes force. */
+  readonly onInstalled?: (policy: PolicySnapshot) => void;
 }
 
 /** What became of a new configuration. */
@@ -65,6 +67,7 @@ export class ControlPlane implements Firewall {
   readonly debugging = new Map<string, string>();
   private readonly devices: readonly (string | null)[];
   private readonly version: string;
+  private readonly onInstalled: (policy: PolicySnapshot) => void;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(options: ControlPlaneOptions) {
@@ -75,6 +78,7 @@ export class ControlPlane implements Firewall {
     this.devices = options.devices;
     this.version = options.version;
     this.log = options.log ?? NO_LOG;
+    this.onInstalled = options.onInstalled ?? (() => {});
     this.rates = new Rates(options.engine.counters);
   }
 
@@ -116,6 +120,7 @@ export class ControlPlane implements Firewall {
     this.configuration = copy;
     this.policy = compiled;
     this.log.configure(copy, compiled);
+    this.onInstalled(compiled);
     await this.engine.ask({ kind: 'install', policy: compiled });
     return undefined;
   }
