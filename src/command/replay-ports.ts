@@ -2,12 +2,13 @@
 // in both forms (a capture for each interface; one capture taken on one wire).
 
 import { statSync } from 'node:fs';
+import { MissingPackageError } from '../../native-bindings/optional-package.ts';
 import { matchInterfaceName } from '../config/language/interface-name.ts';
 import type { MakePort } from '../engine/replay-engine.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { type CaptureFailure, CaptureFilePort, type CaptureSource } from '../port/capture-file.ts';
 import { CaptureFormatError } from '../port/capture-format.ts';
-import { type FilteredCapture, FilterError, filterCapture, MissingPcapError } from '../port/libpcap-file.ts';
+import { type FilteredCapture, FilterError, filterCapture } from '../port/libpcap-file.ts';
 import { OneWire, surveyWire } from '../port/one-wire.ts';
 import { type OutsideRule, parseOutside } from '../port/outside-rule.ts';
 import { CommandError } from './errors.ts';
@@ -116,7 +117,7 @@ export async function filtered<T extends Capture>(
     remove();
     const { message } = error as Error;
     if (error instanceof FilterError) throw new CommandError(`--filter: ${message}`);
-    if (error instanceof MissingPcapError) throw new CommandError(`--filter: ${message}`);
+    if (error instanceof MissingPackageError) throw new CommandError(`--filter ${message}`);
     throw new CommandError(`${captures[done.length]!.name}: ${message}`);
   }
   const damaged = captures.flatMap(({ name }, i) =>

@@ -1,45 +1,18 @@
 // Captures read through libpcap with a filter expression: the second reader beside our own, for `replay --filter`.
 //
 // The npm package `pcap` pushes every frame of a file in one go, so what passes the filter is spooled to a temporary capture
-// in its own link type, which the capture port then reads like any other.  The package is optional and loaded on demand, by
-// one thread only (it is not context-aware).
+// in its own link type, which the capture port then reads like any other.
 // Limits of the package: time stamps in microseconds, and of a damaged file only that it could not be read on.
 
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadPcap, type PcapSession } from '../../native-bindings/pcap.ts';
 import { CaptureFormatError, MAX_RECORD } from './capture-format.ts';
 import { CaptureWriter, privateMemory } from './capture-writer.ts';
 
-/** The package is not installed. */
-export class MissingPcapError extends Error {
-  constructor() {
-    super('a filter needs the optional package pcap: install libpcap-dev, then run `npm install` again');
-  }
-}
-
 /** What libpcap says of the filter expression. */
 export class FilterError extends Error {}
-
-/** What of the package is used; its own types are `any` where they are not wrong. */
-interface PcapSession {
-  readonly link_type: string;
-  readonly buf: Buffer;
-  readonly header: Buffer;
-  readonly session: { dispatch(buffer: Buffer, header: Buffer): number };
-  on(event: 'packet' | 'complete', listener: () => void): void;
-  close(): void;
-}
-interface PcapPackage {
-  readonly PcapSession: new (
-    isLive: boolean,
-    path: string,
-    filter: string,
-    bufferSize: number,
-    snapLength: number,
-    outFile: null,
-  ) => PcapSession;
-}
 
 /** Link types (DLT_ numbers) by the package's names; others it calls `Unknown linktype N`. */
 const LINK_TYPES: Readonly<Record<string, number>> = {
@@ -60,20 +33,12 @@ export interface FilteredCapture {
   remove(): void;
 }
 
-async function loadPcap(): Promise<PcapPackage> {
-  try {
-    return ((await import('pcap')) as unknown as { default: PcapPackage }).default;
-  } catch {
-    throw new MissingPcapError();
-  }
-}
-
 /**
- * Spools the frames of a capture that pass a filter (pcap-filter(7); '' passes all).  Throws MissingPcapError, FilterError
+ * Spools the frames of a capture that pass a filter (pcap-filter(7); '' passes all).  Throws MissingPackageError, FilterError
  * with libpcap's message, or CaptureFormatError when libpcap cannot read the file.
  */
 export async function filterCapture(path: string, expression: string): Promise<FilteredCapture> {
-  const { PcapSession: Session } = await loadPcap();
+  const { PcapSession: Session } = loadPcap();
   statSync(path);
   const open = (filter: string): PcapSession => new Session(false, path, filter, 0, MAX_RECORD, null);
   // Without the filter first: what libpcap says then is about the file.

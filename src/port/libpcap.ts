@@ -2,10 +2,11 @@
 //
 // Frames are pushed by events of the event loop, one at a time, into one Buffer; they are copied to the receive area and wait there
 // for receive(), a batch at most.  What leaves goes through the same session, whose socket does not see what it sent itself; the
-// filter `inbound` keeps out what anybody else sends on the interface.
+// filter `inbound` keeps out what anybody else sends on the interface.  It costs the first frame after opening: libpcap runs a new
+// filter over the oldest place of its ring itself, where the direction is not known.
 // Lower than the rings (native-bindings/README.md has the figures): partial checksums and super-frames of the other end
 // arrive unmarked and count as wrong checksums and too long frames; stamps are of the batch; lost frames are not counted; no
-// frame is longer than 65,535 octets.
+// frame is longer than 65,535 octets; an interface that is set down or deleted ends the process by an assertion of the package.
 // Left out: super-frames on transmit (the path segments for us), link events (the link is looked at when refresh() is called).
 
 import { readFileSync } from 'node:fs';

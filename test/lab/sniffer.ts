@@ -1,6 +1,6 @@
 // Sniffer and injector of the lab, through the npm package cap: a process of its own in a namespace, told by messages.
 //
-//   node sniffer.js DEVICE [FILTER]      FILTER: pcap-filter(7); without one, frames that others send are seen and our own are not
+//   node sniffer.js DEVICE [FILTER]      FILTER: pcap-filter(7); without one, all but what it injects itself is seen
 //
 //   { what: 'inject', value: [hex, ...] }   sends frames, link header included          -> { injected: n }
 //   { what: 'frames' }                      what was seen since the last time, as hex   -> { frames: [...] }
@@ -11,7 +11,7 @@ import { loadCap } from '../../native-bindings/cap.ts';
 const LONGEST = 65_536;
 const RING_OCTETS = 32 << 20;
 
-const [device = '', filter = 'inbound'] = process.argv.slice(2);
+const [device = '', filter = ''] = process.argv.slice(2);
 const { Cap } = loadCap();
 const session = new Cap();
 /** Lives as long as the session: cap writes to it. */
