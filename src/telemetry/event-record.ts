@@ -1,7 +1,22 @@
 // One record of the event ring as an object, for the control plane: console lines, the event log.
 
 import {
-  E_ADDRS6, E_DST, E_KIND, E_NSEC, E_PORTS, E_PROTOCOL, E_REASON, E_RULE, E_SEC, E_SESSION, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4,
+  E_ADDRS6,
+  E_DST,
+  E_KIND,
+  E_NSEC,
+  E_PORTS,
+  E_PROTOCOL,
+  E_REASON,
+  E_RULE,
+  E_SEC,
+  E_SESSION,
+  E_SRC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
+  E_VALUE4,
   type EventRing,
 } from './event-ring.ts';
 import type { Reason } from './reasons.ts';

@@ -104,7 +104,11 @@ export class EventRing {
   private readonly counters: Float64Array;
 
   /** `size` is a power of two. */
-  constructor(size: number, counters: Float64Array, buffers?: { words: SharedArrayBuffer; text: SharedArrayBuffer; cursors: SharedArrayBuffer }) {
+  constructor(
+    size: number,
+    counters: Float64Array,
+    buffers?: { words: SharedArrayBuffer; text: SharedArrayBuffer; cursors: SharedArrayBuffer },
+  ) {
     this.size = size;
     this.counters = counters;
     this.words = buffers === undefined ? new Int32Array(size * RECORD_INTS) : new Int32Array(buffers.words);

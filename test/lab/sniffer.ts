@@ -16,7 +16,7 @@ const { Cap } = loadCap();
 const session = new Cap();
 /** Lives as long as the session: cap writes to it. */
 const buffer = Buffer.alloc(LONGEST);
-let frames: string[] = [];
+const frames: string[] = [];
 
 session.on('packet', (length) => frames.push(buffer.toString('hex', 0, length)));
 session.open(device, filter, RING_OCTETS, buffer);
