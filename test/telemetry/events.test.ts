@@ -497,6 +497,7 @@ t.test('--follow prints what is added, also in the next file', async (t) => {
   const env = { ...process.env };
   delete env['NODE_OPTIONS'];
   const child = execFile(process.execPath, [join(import.meta.dirname, '../../src/cli.js'), 'events', path, '--follow'], { env, cwd: ROOT });
+  t.teardown(() => child.kill('SIGKILL'));
   let text = '';
   child.stdout!.on('data', (data: string) => (text += data));
   const until = async (lines: number): Promise<void> => {
