@@ -44,7 +44,8 @@ export class EventedEngine implements RunEngine {
   private constructor({ policy, devices }: Pick<LiveOptions, 'policy' | 'devices'>) {
     const cap = loadCap();
     const shape = {
-      ...DEFAULT_SHAPE, storePages: storePagesFor(policy.stream.totalOctets),
+      ...DEFAULT_SHAPE,
+      storePages: storePagesFor(policy.stream.totalOctets),
       portOctets: devices.map((device) => (device === null ? 0 : LIBPCAP_AREA)),
     };
     const region = new Region(new ArrayBuffer(regionOctets(shape)), shape);
