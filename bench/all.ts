@@ -3,6 +3,7 @@
 import * as accessList from './access-list.bench.ts';
 import * as admission from './admit.bench.ts';
 import type { Bench, Gauge } from './bench.ts';
+import * as control from './control.bench.ts';
 import * as lookups from './lookup.bench.ts';
 import * as memory from './memory.bench.ts';
 import * as octets from './octets.bench.ts';
@@ -21,14 +22,17 @@ export const BENCHES: readonly (Bench | Gauge)[] = [
   ...memory.benches,
 ];
 
-/** Throws when there is none of that name. */
+/** Throws when there is none of that name; the controls are found by name only. */
 export function findBench(name: string): Bench | Gauge {
-  const found = BENCHES.find((bench) => bench.name === name);
+  const found = [...BENCHES, ...control.benches].find((bench) => bench.name === name);
   if (found === undefined) throw new Error(`no bench ${name}`);
   return found;
 }
 
-/** Those whose name begins with one of `words`; all, without words. */
+/** Those named by `words`, whole or by how their name begins; all, without words. */
 export function selectBenches(words: readonly string[]): readonly (Bench | Gauge)[] {
-  return words.length === 0 ? BENCHES : BENCHES.filter(({ name }) => words.some((word) => name.startsWith(word)));
+  if (words.length === 0) return BENCHES;
+  const whole = new Set(BENCHES.map(({ name }) => name).filter((name) => words.includes(name)));
+  const beginnings = words.filter((word) => !whole.has(word));
+  return BENCHES.filter(({ name }) => whole.has(name) || beginnings.some((word) => name.startsWith(word)));
 }

@@ -51,10 +51,11 @@ export interface Result {
   readonly samples: number;
   /** Frames of one sample. */
   readonly frames: number;
-  /** ns a frame; of a gauge, its value. */
+  /** ns a frame, the least of each turn added up; of a gauge, its value. */
   readonly min: number;
+  /** ns a frame of the middle sample: what a busy machine makes of it. */
   readonly median: number;
-  /** (median - min) / min: how much the machine disturbed the run. */
+  /** How much `min` differs between the even and the odd samples: what it is good for. */
   readonly spread: number;
   /** 10^9 octets a second at `min`, null where octets do not matter. */
   readonly gigabytes: number | null;

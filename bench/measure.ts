@@ -6,7 +6,7 @@
 
 import { performance } from 'node:perf_hooks';
 import type { Bench, BenchOptions, Gauge, Result, Running } from './bench.ts';
-import { readTrace, traceLength } from './deoptimisations.ts';
+import { readBailouts, readDiscarded, traceLength } from './deoptimisations.ts';
 import { findBench } from './all.ts';
 
 export interface Order extends BenchOptions {
@@ -56,15 +56,19 @@ function runBench(bench: Bench, order: Order): Result {
   const clock = clockCost();
   const mark = traceLength(order.trace);
   const times = new Float64Array(order.samples);
+  const halves = [leastTimes(running), leastTimes(running)] as const;
   let frames = 0;
   for (let i = 0; i < order.samples; i++) {
     frames = timedPass(running);
-    times[i] = Math.max(0, elapsed * 1e6 - clock * running.turns) / frames;
+    times[i] = (sum(turnTimes) - clock * running.turns) / frames;
+    keepLeast(halves[i & 1]!, turnTimes);
   }
+  // Before the collection that watching the heap begins with.
+  const discarded = readDiscarded(order.trace, mark);
   const heap = leastHeap(running, frames);
-  times.sort();
-  const min = times[0]!;
-  const median = times[order.samples >> 1]!;
+  const least = halves.map((half) => (sum(half) - clock * running.turns) / frames);
+  keepLeast(halves[0], halves[1]);
+  const min = Math.max(0, (sum(halves[0]) - clock * running.turns) / frames);
   return {
     name: bench.name,
     about: bench.about,
@@ -73,11 +77,11 @@ function runBench(bench: Bench, order: Order): Result {
     samples: order.samples,
     frames,
     min,
-    median,
-    spread: (median - min) / min,
+    median: times.sort()[order.samples >> 1]!,
+    spread: Math.abs(least[0]! - least[1]!) / min,
     gigabytes: running.octets === 0 ? null : running.octets / frames / min,
     heap,
-    deoptimisations: readTrace(order.trace, mark),
+    deoptimisations: [...readBailouts(order.trace, mark), ...discarded],
     problem: running.verify?.() ?? null,
   };
 }
@@ -96,21 +100,38 @@ function warm(running: Running, { warmPasses, warmSeconds }: Order): void {
   }
 }
 
-/** Of the latest timed pass, ms. */
-let elapsed = 0;
+/** Of the latest timed pass, by turn, ns; sized by the first pass. */
+let turnTimes = new Float64Array(0);
 
 /** One sample.  Returns its frames. */
 function timedPass(running: Running): number {
   let frames = 0;
-  let time = 0;
+  if (turnTimes.length !== running.turns) turnTimes = new Float64Array(running.turns);
   for (let turn = 0; turn < running.turns; turn++) {
     running.prepare();
     const start = performance.now();
     frames += running.run();
-    time += performance.now() - start;
+    turnTimes[turn] = (performance.now() - start) * 1e6;
   }
-  elapsed = time;
   return frames;
+}
+
+/**
+ * The least time of each turn over the samples.  Turn k is the same work in every sample, and short: the sum of these is what a sample
+ * takes on a machine that nobody else uses, and moves by a few percent while the median doubles on one that others use.
+ */
+function leastTimes(running: Running): Float64Array {
+  return new Float64Array(running.turns).fill(Number.POSITIVE_INFINITY);
+}
+
+function keepLeast(least: Float64Array, times: Float64Array): void {
+  for (let i = 0; i < least.length; i++) least[i] = Math.min(least[i]!, times[i]!);
+}
+
+function sum(times: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < times.length; i++) total += times[i]!;
+  return total;
 }
 
 /** The same without the clock, whose answer is on the heap. */

@@ -53,7 +53,7 @@ function openStore(): Running {
     run: () => {
       for (let i = 0; i < SEGMENTS; i++) {
         const next = (seq + MSS) | 0;
-        if (!store.reserve(0, seq, next, 0)) failed++;
+        if (!store.reserve(0, seq, next, 0, 0)) failed++;
         store.write(0, seq, from + i * SLOT + PAYLOAD, MSS);
         seq = next;
         if ((i & 1) === 1) store.release(0, seq);

@@ -9,6 +9,8 @@ export interface Run {
   readonly machine: string;
   readonly date: string;
   readonly results: readonly Result[];
+  /** Names of those with faults, and of those that became slower. */
+  readonly failed?: readonly string[];
 }
 
 /** Less than this is no change, however quiet the machine was. */
@@ -23,7 +25,7 @@ export function thisMachine(): string {
 export interface Change {
   /** min / min of the earlier run - 1. */
   readonly by: number;
-  /** Worse by more than either run was disturbed. */
+  /** Worse by more than the figures are good for. */
   readonly isRegression: boolean;
 }
 
@@ -58,7 +60,8 @@ export function lineOf(result: Result, change: Change | null): string {
     (heap === null ? '' : heap.toFixed(2)).padStart(6),
     (deoptimisations === null ? '' : String(deoptimisations.length)).padStart(5),
   ];
-  const moved = change === null ? '' : `  ${change.by < 0 ? '' : '+'}${(change.by * 100).toFixed(1)} %${change.isRegression ? ' SLOWER' : ''}`;
+  const moved =
+    change === null ? '' : `  ${change.by < 0 ? '' : '+'}${(change.by * 100).toFixed(1)} %${change.isRegression ? ' SLOWER' : ''}`;
   const faults = faultsOf(result).map((text) => `\n    ${text}`);
   return `${columns.join(' ').trimEnd()}${moved}${faults.join('')}`;
 }

@@ -86,7 +86,7 @@ function openTrack(name: WorkloadName, options: BenchOptions): Running {
     octets: 0,
     prepare: () => {},
     batch: () => {
-      for (let f = 0; f < BATCH; f++) track(plane, f, frames.session[f]!, false, rig.now);
+      for (let f = 0; f < BATCH; f++) track(plane, f, frames.session[f]!, false);
     },
   });
 }

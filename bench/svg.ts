@@ -42,14 +42,26 @@ export function barChart(title: string, bars: readonly Bar[]): string {
 /** Powers of ten along x and y. */
 export function lineChart(title: string, xLabel: string, yLabel: string, series: readonly Series[]): string {
   const points = series.flatMap((one) => one.points);
-  const x = axis(points.map(([value]) => value), LEFT / 2, WIDTH - RIGHT * 2);
-  const y = axis(points.map(([, value]) => value), HEIGHT - BOTTOM, TOP);
+  const x = axis(
+    points.map(([value]) => value),
+    LEFT / 2,
+    WIDTH - RIGHT * 2,
+  );
+  const y = axis(
+    points.map(([, value]) => value),
+    HEIGHT - BOTTOM,
+    TOP,
+  );
   const parts = [
     text(WIDTH / 2, 22, title, 'middle'),
     text((LEFT / 2 + WIDTH - RIGHT * 2) / 2, HEIGHT - 10, xLabel, 'middle'),
     text(8, TOP - 8, yLabel, 'start'),
-    ...x.ticks.map((value) => line(x.at(value), TOP, x.at(value), HEIGHT - BOTTOM) + text(x.at(value), HEIGHT - BOTTOM + 18, short(value), 'middle')),
-    ...y.ticks.map((value) => line(LEFT / 2, y.at(value), WIDTH - RIGHT * 2, y.at(value)) + text(LEFT / 2 - 6, y.at(value) + 4, short(value), 'end')),
+    ...x.ticks.map(
+      (value) => line(x.at(value), TOP, x.at(value), HEIGHT - BOTTOM) + text(x.at(value), HEIGHT - BOTTOM + 18, short(value), 'middle'),
+    ),
+    ...y.ticks.map(
+      (value) => line(LEFT / 2, y.at(value), WIDTH - RIGHT * 2, y.at(value)) + text(LEFT / 2 - 6, y.at(value) + 4, short(value), 'end'),
+    ),
     ...series.map((one, i) => curve(one, COLOURS[i % COLOURS.length]!, x.at, y.at)),
   ];
   return picture(HEIGHT, parts.join('\n'));

@@ -78,22 +78,22 @@ async function bench(names: readonly string[], options: BenchCommandOptions): Pr
   const earlier = options.compare === undefined ? [] : earlierResults(options.compare, thisMachine());
   const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
   say(HEADING);
-  const results = [];
-  let status = EXIT_OK;
+  const results: Run['results'][number][] = [];
+  const failed: string[] = [];
   for (const { name } of selected) {
     const result = await runBench(name, { samples: options.samples, seed: options.seed, entry: [process.argv[1]!, 'bench', '--child'] });
     const change: Change | null = changeOf(result, earlier);
     say(lineOf(result, change));
     results.push(result);
-    if (faultsOf(result).length > 0 || change?.isRegression === true) status = EXIT_RUNTIME;
+    if (faultsOf(result).length > 0 || change?.isRegression === true) failed.push(name);
   }
-  const run: Run = { machine: thisMachine(), date: new Date().toISOString(), results };
+  const run: Run = { machine: thisMachine(), date: new Date().toISOString(), results, failed };
   if (options.json) process.stdout.write(`${JSON.stringify(run, null, 2)}\n`);
   if (options.plots !== undefined) {
     const { writePlots } = await import('../../bench/plots.ts');
     for (const path of writePlots(run, options.plots)) process.stderr.write(`${path}\n`);
   }
-  return status;
+  return failed.length === 0 ? EXIT_OK : EXIT_RUNTIME;
 }
 
 /** Results in an earlier --json, or those of this machine in a baseline file. */
