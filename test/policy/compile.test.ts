@@ -89,7 +89,7 @@ t.test('the reference configuration', (t) => {
   });
   const timeouts = policy.rules.map((rule) => rule.entries.map(({ keyword, timeout, maxData, inspector }) => [keyword, timeout, maxData, inspector]));
   t.strictSame(timeouts, [
-    [['tcp', 3_600_000, 0, -1], ['udp', 30_000, 0, -1], ['ftp', 3_600_000, 0, -1], ['http', 3_600_000, 0, -1], ['icmp', 10_000, 0, -1]],
+    [['tcp', 3_600_000, 0, -1], ['udp', 30_000, 0, -1], ['ftp', 3_600_000, 0, -1], ['http', 3_600_000, 0, 1], ['icmp', 10_000, 0, -1]],
     [['smtp', 3_600_000, 20_000_000, 0]],
   ]);
   t.match(policy.rules[1]!.entries[0]!.inspectorPolicy, { esmtp: false });
