@@ -8,11 +8,12 @@
 import * as http from '../inspect/http/declare.ts';
 import * as smtp from '../inspect/smtp/declare.ts';
 import {
-  DEFAULT_STREAM_LIMITS, type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot, type Route,
+  DEFAULT_STREAM_LIMITS, type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot, type PortTimeout, type Route,
   type StaticBinding, type StreamLimits, type Thresholds, type Timers, type VirtualReassembly,
 } from '../policy/snapshot.ts';
 import { compileRoutes } from '../policy/routes.ts';
 import { compileTypeList } from '../policy/type-list.ts';
+import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import { compileLists } from './compile-lists.ts';
 import { compileRule, type InspectorDeclaration, sessionRows } from './compile-rules.ts';
 import { expandDefaults, type InspectSettings } from './inspect-defaults.ts';
@@ -186,8 +187,18 @@ function compileNat(configuration: Configuration, interfaces: readonly Interface
     synTimeout: timeout('syn-timeout', 60),
     icmpTimeout: timeout('icmp-timeout', 60),
     dnsTimeout: timeout('dns-timeout', 60),
+    portTimeouts: compilePortTimeouts(natTimeouts),
     maxEntries: configuration.natMaxEntries ?? 0,
   };
+}
+
+/** Their keys are `port-timeout {tcp | udp} PORT`. */
+function compilePortTimeouts(natTimeouts: Configuration['natTimeouts']): PortTimeout[] {
+  return Object.entries(natTimeouts).flatMap(([key, seconds]) => {
+    const [kind, transport, port] = key.split(' ');
+    if (kind !== 'port-timeout') return [];
+    return [{ protocol: transport === 'tcp' ? PROTOCOL_TCP : PROTOCOL_UDP, port: Number(port), timeout: milliseconds(seconds) }];
+  });
 }
 
 /** A translation to the address of an interface that has none is none. */

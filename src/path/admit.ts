@@ -1,13 +1,14 @@
 // Step admit: the first frame of a flow.  In the order of IOS: input access list, NAT outside to inside, route, NAT inside to
 // outside, output access list, inspection rule of the ingress (`in`) or egress (`out`) interface, session.
 //
-// The input list sees global addresses, the output list what leaves; a denied first frame makes no session.  A datagram that
-// is permitted and that no inspection rule covers is forwarded by itself, each one of its flow anew.
+// The input list sees the datagram as it came in, the output list as it leaves; a denied first frame makes no session.  A datagram
+// that is permitted and that no inspection rule covers is forwarded by itself, each one of its flow anew.
+// A datagram that came in fragments is judged twice, as its first fragment and as a later one: both must be permitted.
 // A session of an older policy is admitted again by its opening tuple (readmit), never by the frame at hand.
 //
 // Not here: what makes the record (open-session.ts), the answer to a denial (answer.ts).
 
-import { GROUP, KIND_IPV6 } from '../frame/frames.ts';
+import { GROUP, KIND_IPV6, MERGED } from '../frame/frames.ts';
 import { evaluate, logging, permits } from '../policy/access-list.ts';
 import { selectEntry } from '../policy/inspect-rule.ts';
 import { BROADCAST, LOCAL, lookup } from '../policy/routes.ts';
@@ -47,18 +48,21 @@ export function admit(p: DataPlane, f: number, now: number): number {
   const reason = opening.bridged ? admitBridged(p, f, ingress) : admitRouted(p, f, ingress, now);
   if (reason < 0) return DONE;
   if (reason !== OK) return refuse(p, f, reason);
-  if (opening.rule < 0) return FORWARD_ONCE;
-  return finish(p, f, now);
+  if (opening.rule < 0) {
+    p.nat.touch(opening.binding, opening.newSrc !== key.src, facts.control, now);
+    return FORWARD_ONCE;
+  }
+  return finish(p, f, false, now);
 }
 
 /** Opens the session that admit() answered AGAIN for. */
 export function admitAgain(p: DataPlane, f: number, now: number): number {
   readKey(p, f);
-  return finish(p, f, now);
+  return finish(p, f, true, now);
 }
 
-function finish(p: DataPlane, f: number, now: number): number {
-  const refused = openSession(p, f, now);
+function finish(p: DataPlane, f: number, again: boolean, now: number): number {
+  const refused = openSession(p, f, again, now);
   if (refused === RETRY) return AGAIN;
   return refused === OK ? ADMITTED : refuse(p, f, refused);
 }
@@ -83,7 +87,7 @@ function admitRouted(p: DataPlane, f: number, ingress: number, now: number): Rea
     return ACL_DENIED;
   }
   if ((p.frames.flags[f]! & GROUP) !== 0) return IP_BROADCAST;
-  if (entry.nat === NAT_OUTSIDE) translateDestination(p, now);
+  if (entry.nat === NAT_OUTSIDE) translateDestination(p);
   const routed = route(p, f, ingress, now);
   if (routed !== OK) return routed;
   return leave(p, f, ingress, entry, now);
@@ -103,8 +107,8 @@ function checkSource(p: DataPlane, ingress: number): Reason {
 }
 
 /** What the output side needs of NAT outside to inside. */
-function translateDestination(p: DataPlane, now: number): void {
-  p.nat.inbound(facts.protocol, facts.dst, portOf(facts.protocol, key.ports & 0xffff), now);
+function translateDestination(p: DataPlane): void {
+  p.nat.inbound(facts.protocol, facts.dst, portOf(facts.protocol, key.ports & 0xffff), true);
   if (!p.nat.translated) return;
   opening.newDst = p.nat.addr;
   opening.newPorts = withDestination(facts.protocol, key.ports, p.nat.port);
@@ -148,18 +152,26 @@ function leave(p: DataPlane, f: number, ingress: number, entry: InterfacePolicy,
     const reason = translateSource(p, now);
     if (reason !== OK) return reason;
   }
-  facts.src = opening.newSrc;
-  facts.dst = opening.newDst;
+  showTranslated();
   if (!listPermits(p, out.accessOut, opening.egress)) {
     sendUnreachable(p, f, icmp.CODE_ADMIN_PROHIBITED, now);
     return ACL_DENIED;
   }
   if (!survivesHop(p, f, opening.egress, now)) return TAKEN;
-  const reason = chooseRule(p, f, entry.inspectIn, out.inspectOut, opening.newDst);
+  const reason = chooseRule(p, f, entry.inspectIn, out.inspectOut);
   if (reason !== OK) return reason;
   opening.neighbour = p.neighbours.resolve(opening.egress, opening.nextHop, now);
   opening.replyNeighbour = opening.rule < 0 ? 0 : p.neighbours.resolve(ingress, nextHopBack(p, ingress), now);
   return opening.neighbour < 0 || opening.replyNeighbour < 0 ? ARP_UNRESOLVED : OK;
+}
+
+/** Facts as the datagram leaves. */
+function showTranslated(): void {
+  facts.src = opening.newSrc;
+  facts.dst = opening.newDst;
+  if (facts.protocol === ipv4.PROTOCOL_ICMP) return;
+  facts.first = opening.newPorts >>> 16;
+  facts.second = opening.newPorts & 0xffff;
 }
 
 function translateSource(p: DataPlane, now: number): Reason {
@@ -189,7 +201,7 @@ function admitBridged(p: DataPlane, f: number, ingress: number): Reason {
   if (p.frames.kind[f] === KIND_IPV6) return admitBridged6(p, f, entry, out);
   readFacts(p, f);
   if (!listPermits(p, entry.accessIn, ingress) || !listPermits(p, out.accessOut, opening.egress)) return ACL_DENIED;
-  return chooseRule(p, f, entry.inspectIn, out.inspectOut, facts.dst);
+  return chooseRule(p, f, entry.inspectIn, out.inspectOut);
 }
 
 /** Neighbour discovery passes an interface with an IPv4 access group, other IPv6 does not. */
@@ -198,7 +210,8 @@ function admitBridged6(p: DataPlane, f: number, entry: InterfacePolicy, out: Int
   if (facts.protocol === PROTOCOL_ICMP6) facts.first = p.view.getUint8(p.frames.l4[f]!);
   const discovery = facts.protocol === PROTOCOL_ICMP6 && facts.first >= 133 && facts.first <= 137;
   if (!discovery && (entry.accessIn >= 0 || out.accessOut >= 0)) return IP6_NO_POLICY;
-  return chooseRule(p, f, entry.inspectIn, out.inspectOut, 0);
+  facts.dst = 0;
+  return chooseRule(p, f, entry.inspectIn, out.inspectOut);
 }
 
 /** IP in IP, 6in4, GRE, L2TP, EtherIP, IPIP: datagrams that hold others unseen. */
@@ -207,17 +220,18 @@ function hidesAnother(protocol: number): boolean {
 }
 
 /** Sets opening.rule and entry: the `in` rule of the ingress interface, else the `out` rule of the egress interface. */
-function chooseRule(p: DataPlane, f: number, inRule: number, outRule: number, dst: number): Reason {
-  if (inRule >= 0) selectFrom(p, inRule, dst);
-  if (opening.rule < 0 && outRule >= 0) selectFrom(p, outRule, dst);
+function chooseRule(p: DataPlane, f: number, inRule: number, outRule: number): Reason {
+  if (inRule >= 0) selectFrom(p, inRule);
+  if (opening.rule < 0 && outRule >= 0) selectFrom(p, outRule);
   if (facts.protocol !== ipv4.PROTOCOL_TCP) return OK;
   if (opening.rule >= 0) return mayOpen(p.frames, f);
   // No rule covers it: it passes like any datagram, unless segments of no session are blocked.
   return p.policy.blockNonSession && mayOpen(p.frames, f) !== OK ? TCP_MIDSTREAM : OK;
 }
 
-function selectFrom(p: DataPlane, rule: number, dst: number): void {
-  const entry = selectEntry(p.policy.rules[rule]!, p.policy.accessLists, facts.protocol, dst, facts.second, facts.first);
+/** By the responder's own port; by the port that the opener asked for where static NAT changes it and the first means nothing. */
+function selectFrom(p: DataPlane, rule: number): void {
+  const entry = selectEntry(p.policy.rules[rule]!, p.policy.accessLists, facts.protocol, facts.dst, facts.second, key.ports & 0xffff, facts.first);
   if (entry < 0) return;
   opening.rule = rule;
   opening.entry = entry;
@@ -227,7 +241,11 @@ function selectFrom(p: DataPlane, rule: number, dst: number): void {
 function listPermits(p: DataPlane, index: number, port: number): boolean {
   if (index < 0) return true;
   const list = p.policy.accessLists[index]!;
-  const entry = evaluate(list, p.hits, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, false);
+  let entry = evaluate(list, p.hits, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, false);
+  const isMerged = (p.frames.flags[opening.frame]! & MERGED) !== 0;
+  if (isMerged && permits(list, entry)) {
+    entry = evaluate(list, p.hits, facts.src, facts.dst, facts.protocol, facts.tos, facts.first, facts.second, facts.control, true);
+  }
   noteAccess(index, entry, port);
   if (logging(list, entry) !== 0) logAccess(p, index, entry);
   return permits(list, entry);

@@ -21,6 +21,6 @@ export function fireTimer(p: DataPlane, timer: number, deadline: number): void {
   else if (timer < p.fragmentTimers) p.streams.expire(timer, deadline);
   else if (timer < p.neighbourTimers) p.fragments.expire(timer, deadline);
   else if (timer < p.natTimers) neighbourTimer(p, timer, deadline);
-  else if (timer < p.thresholdTimers) p.nat.expire(timer);
+  else if (timer < p.thresholdTimers) p.nat.expire(timer, deadline);
   else p.thresholds.expire(timer, deadline);
 }

@@ -79,25 +79,26 @@ export function noteAccess(list: number, entry: number, port: number): void {
 /** The answer of openSession: a record becomes free when the victims have ended; ask again then. */
 export const RETRY = -2;
 
-/** Opens a session for frame `f`, whose key is in `key`; sets frames.session and direction.  OK or why it is refused. */
-export function openSession(p: DataPlane, f: number, now: number): Reason {
+/**
+ * Opens a session for frame `f`, whose key is in `key`; sets frames.session and direction.  OK or why it is refused.  `again`: the
+ * victims that it asks for have ended.
+ */
+export function openSession(p: DataPlane, f: number, again: boolean, now: number): Reason {
   const { sessions, counters, frames } = p;
   const entry = p.policy.rules[opening.rule]!.entries[opening.entry]!;
   const { sessionRow } = entry;
   if (entry.maxSessions > 0 && p.ruleSessions.count(sessionRow) >= entry.maxSessions) return refuse(p, SESSION_MAX_SESSIONS);
-  const refused = makeRoom(p, now);
+  const refused = again ? OK : makeRoom(p, now);
   if (refused !== OK) return refuse(p, refused);
   const session = sessions.allocate();
   if (session < 0) return p.closed.count > 0 ? RETRY : refuse(p, SESSION_TABLE_FULL);
 
-  // dns-timeout overrides the idle time of UDP and the timeout of the line.
-  const isDns = (key.kind & 0xff) === PROTOCOL_UDP && (key.ports & 0xffff) === DNS_PORT;
   fillRecord(p, f, session);
   sessions.created[session] = now;
   sessions.createdSec[session] = frames.stampSec;
   sessions.epoch[session] = p.policy.epoch;
   sessions.rule[session] = (opening.rule << 16) | opening.entry;
-  sessions.idleTimeout[session] = isDns ? p.policy.timers.dns : entry.timeout;
+  sessions.idleTimeout[session] = idleTimeoutOf(p, entry, key.kind & 0xff, opening.newPorts & 0xffff);
   sessions.binding[session] = opening.binding;
   sessions.inspector[session] = entry.inspector;
   sessions.set(session, LAST_HEARD, now);
@@ -121,6 +122,11 @@ export function openSession(p: DataPlane, f: number, now: number): Reason {
   p.wheel.schedule(session, sessionDeadline(p, session));
   auditStart(p, session, now);
   return OK;
+}
+
+/** Idle time-out of a session under `entry`, ms: dns-timeout overrides the idle time of UDP and the timeout of the line. */
+export function idleTimeoutOf(p: DataPlane, entry: InspectEntry, protocol: number, responderPort: number): number {
+  return protocol === PROTOCOL_UDP && responderPort === DNS_PORT ? p.policy.timers.dns : entry.timeout;
 }
 
 /** The session keeps its next hops and its binding. */

@@ -3,7 +3,7 @@
 // One key for the process: it is read and used within one step.
 
 import { FRAGMENT, type Frames, KIND_IPV4, KIND_IPV6, NO_SESSION } from '../frame/frames.ts';
-import { FAMILY_IPV6, FORWARD_PORT_SHIFT } from '../session/record.ts';
+import { FAMILY_IPV6, FORWARD_PORT_SHIFT, queryKind } from '../session/record.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
@@ -54,11 +54,12 @@ function readAddrs6(p: DataPlane, l3: number): void {
   key.dst = p.sessions.fold6(probe6, 4);
 }
 
-/** Ports as one word; ICMP queries: the identifier twice, so that both directions have the same; others 0. */
+/** Ports as one word; ICMP: the identifier twice, so that both directions have the same, and its kind in the key; others 0. */
 function portsOf(p: DataPlane, f: number, protocol: number): number {
   const l4 = p.frames.l4[f]!;
   if (protocol === ipv4.PROTOCOL_TCP || protocol === ipv4.PROTOCOL_UDP) return p.view.getInt32(l4);
   if (protocol !== ipv4.PROTOCOL_ICMP || p.frames.kind[f] !== KIND_IPV4) return 0;
+  key.vlan |= queryKind(icmp.type(p.view, l4));
   const id = icmp.identifier(p.view, l4);
   return (id << 16) | id;
 }

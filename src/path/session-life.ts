@@ -9,7 +9,7 @@ import {
   AUDITED, BRIDGED, CLOSED, CLOSING, COUNTED_HALF_OPEN, INSPECTED, LAST_HEARD, OPEN, OPENING, PORTS, RECORD_SHIFT, REPLY_PORTS, REPLY_SRC,
   SRC, STATE, STATE_MASK,
 } from '../session/record.ts';
-import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN } from '../policy/nat.ts';
+import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN } from '../policy/nat-timeouts.ts';
 import {
   SESSIONS_CLOSED, SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_TERMINATING,
 } from '../telemetry/counters.ts';

@@ -36,12 +36,12 @@ function trackProtocol(p: DataPlane, f: number, session: number, isNew: boolean)
   return trackQuery(p, f, direction);
 }
 
-/** Forward: the queries; back: their replies.  A session is per identifier, so echo and timestamp may share one. */
+/** Forward: the queries; back: their replies.  Their types agree by the session key. */
 function trackQuery(p: DataPlane, f: number, direction: number): Reason {
   if (p.frames.kind[f] !== KIND_IPV4) return OK;
   const type = icmp.type(p.view, p.frames.l4[f]!);
   if (direction === 0) return icmp.replyType(type) >= 0 ? OK : ICMP_UNSOLICITED;
-  return type === icmp.ECHO_REPLY || type === icmp.TIMESTAMP_REPLY ? OK : ICMP_UNSOLICITED;
+  return icmp.replyType(type) < 0 ? OK : ICMP_UNSOLICITED;
 }
 
 /** True for an ICMP error (IPv4). */

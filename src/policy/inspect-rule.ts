@@ -15,15 +15,19 @@ const PROTOCOL_ICMP6 = 58;
 const ICMP6_ECHO = 128;
 
 /**
- * Index of the entry of `rule` for a flow to `dst`:`dstPort`, or -1: not inspected.  `icmpType` is looked at for ICMP only.
- * `lists` are those of the same policy.
+ * Index of the entry of `rule` for a flow to `dst`:`dstPort`, or -1: not inspected.  `askedPort` is the port that its opener asked
+ * for, where NAT changes it: an application that has it is taken when `dstPort` is no application's.  `icmpType` is looked at for
+ * ICMP only.  `lists` are those of the same policy.
  */
 export function selectEntry(
-  rule: InspectRule, lists: readonly CompiledAccessList[], protocol: number, dst: number, dstPort: number, icmpType: number,
+  rule: InspectRule, lists: readonly CompiledAccessList[], protocol: number, dst: number, dstPort: number, askedPort: number,
+  icmpType: number,
 ): number {
   if (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) {
     const application = applicationEntry(rule, lists, protocol, dst, dstPort);
     if (application >= 0) return application;
+    const asked = askedPort === dstPort ? -1 : applicationEntry(rule, lists, protocol, dst, askedPort);
+    if (asked >= 0) return asked;
     return protocol === PROTOCOL_TCP ? rule.tcpEntry : rule.udpEntry;
   }
   if (protocol === PROTOCOL_ICMP) return icmpType === ICMP_ECHO || icmpType === ICMP_TIMESTAMP ? rule.icmpEntry : -1;

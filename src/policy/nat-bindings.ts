@@ -25,8 +25,10 @@ export class NatBindings {
   /** ms. */
   readonly created: Int32Array;
   readonly lastUsed: Int32Array;
-  /** Made for a DNS query (its own time-out). */
-  readonly dns: Uint8Array;
+  /** Port at the outside that it was made for (some have a time-out of their own). */
+  readonly service: Uint16Array;
+  /** ENDED_...: how far its flows got. */
+  readonly ended: Uint8Array;
   private readonly live: Uint8Array;
   private readonly nextLocal: Int32Array;
   private readonly nextGlobal: Int32Array;
@@ -56,7 +58,8 @@ export class NatBindings {
     this.uses = new Int32Array(capacity);
     this.created = new Int32Array(capacity);
     this.lastUsed = new Int32Array(capacity);
-    this.dns = new Uint8Array(capacity);
+    this.service = new Uint16Array(capacity);
+    this.ended = new Uint8Array(capacity);
     this.live = new Uint8Array(capacity);
     this.nextLocal = new Int32Array(capacity);
     this.nextGlobal = new Int32Array(capacity);
@@ -98,7 +101,7 @@ export class NatBindings {
     this.globalAddr[b] = globalAddr;
     this.globalPort[b] = globalPort;
     this.uses[b] = 0;
-    this.dns[b] = 0;
+    this.service[b] = 0;
     this.created[b] = now;
     this.lastUsed[b] = now;
     this.live[b] = 1;

@@ -6,30 +6,24 @@
 // next free one of its group 1-511, 512-1023, 1024-65535 (so RFC 4787 REQ-3 holds), for UDP of the same parity first
 // (REQ-4); no port is given out twice (REQ-7 of RFC 5382).  Filtering is the access list's task: a TCP or UDP flow
 // from outside to a global port that is in use is translated, whoever sent it.  ICMP queries from outside never are.
-// A binding lives as long as sessions use it, then for the time-out of its protocol.
+// A binding lives as long as sessions use it, then for the time-out of its protocol; one that no session uses (no inspection rule
+// covers the flow) lives from frame to frame by the same time-outs.
 //
 // Not here: payloads (FTP, DNS), hairpinning (a flow must cross inside/outside), outside source and destination lists.
 
 import type { TimerWheel } from '../session/timer-wheel.ts';
 import { NAT_LIMIT, NAT_NO_ADDRESS, NAT_UNTRANSLATABLE, OK, type Reason } from '../telemetry/reasons.ts';
 import { PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
+import { RST, FIN, SYN, ACK } from '../wire/tcp.ts';
 import { evaluate, find, permits } from './access-list.ts';
 import { NatBindings, STALE } from './nat-bindings.ts';
 import { NatAddresses } from './nat-addresses.ts';
+import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN, translationTimeout } from './nat-timeouts.ts';
 import { StaticTable } from './nat-static.ts';
 import { type DynamicMapping, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot } from './snapshot.ts';
 
 /** Timers, and bindings: one each. */
 export const NAT_TIMERS = 131_072;
-const DNS_PORT = 53;
-
-// How the last session of a binding ended, for Nat.release.
-/** It was idle. */
-export const ENDED_IDLE = 0;
-/** FINs or a reset. */
-export const ENDED_CLOSED = 1;
-/** Never established. */
-export const ENDED_SYN = 2;
 
 export class Nat {
   // The answer of outbound and inbound.
@@ -40,6 +34,8 @@ export class Nat {
   binding = -1;
   /** Was there a translation (it may be to the same values)? */
   translated = false;
+  /** The answer made the binding. */
+  private made = false;
 
   // For `show ip nat statistics`.
   hits = 0;
@@ -88,37 +84,49 @@ export class Nat {
   /**
    * A flow from an inside interface about to leave by an outside one: its source address and port translated.
    * NAT_NO_ADDRESS, NAT_LIMIT or NAT_UNTRANSLATABLE when a mapping asks for a translation that cannot be had.
-   * `count`: move the hit counters of access lists (not when a known session is admitted again).
+   * `isNew`: count, and make a binding where there is none; otherwise (a known session is admitted again) nothing changes.
    */
-  outbound(protocol: number, src: number, srcPort: number, dst: number, dstPort: number, count: boolean, now: number): Reason {
+  outbound(protocol: number, src: number, srcPort: number, dst: number, dstPort: number, isNew: boolean, now: number): Reason {
     this.begin(src, srcPort);
     const fixed = this.statics.byLocal(protocol, src, srcPort);
     if (fixed >= 0) {
-      this.hits++;
+      if (isNew) this.hits++;
       this.answer(this.statics.globalAddr(fixed, src), this.statics.globalPort(fixed, srcPort), -1);
       return OK;
     }
-    const mapping = this.mappingFor(protocol, src, srcPort, dst, dstPort, count);
+    const mapping = this.mappingFor(protocol, src, srcPort, dst, dstPort, isNew);
     if (mapping < 0) return OK;
-    if (this.policy.mappings[mapping]!.overload) return this.overload(mapping, protocol, src, srcPort, dstPort, now);
-    return this.wholeAddress(mapping, src, now);
+    if (this.policy.mappings[mapping]!.overload) return this.overload(mapping, protocol, src, srcPort, dstPort, isNew, now);
+    return this.wholeAddress(mapping, src, isNew, now);
   }
 
-  /** A flow that came in by an outside interface: its destination address and port translated; never fails. */
-  inbound(protocol: number, dst: number, dstPort: number, now: number): void {
+  /** A flow that came in by an outside interface: its destination address and port translated; never fails.  `isNew`: count. */
+  inbound(protocol: number, dst: number, dstPort: number, isNew: boolean): void {
     this.begin(dst, dstPort);
     const fixed = this.statics.byGlobal(protocol, dst, dstPort);
     if (fixed >= 0) {
-      this.hits++;
+      if (isNew) this.hits++;
       this.answer(this.statics.localAddr(fixed, dst), this.statics.localPort(fixed, dstPort), -1);
       return;
     }
     const binding = this.bindingOfGlobal(protocol, dst, dstPort);
     if (binding < 0) return;
     const whole = this.bindings.protocol[binding] === 0;
-    this.hits++;
-    this.bindings.lastUsed[binding] = now;
+    if (isNew) this.hits++;
     this.answer(this.bindings.localAddr[binding]!, whole ? dstPort : this.bindings.localPort[binding]!, binding);
+  }
+
+  /**
+   * A frame of a flow that has no session went through the binding: it lives on.  `outward`: from the inside; `control` are the TCP
+   * control bits, which tell how far the flow got.
+   */
+  touch(binding: number, outward: boolean, control: number, now: number): void {
+    if (binding < 0 || this.bindings.uses[binding]! > 0) return;
+    const { ended, lastUsed } = this.bindings;
+    lastUsed[binding] = now;
+    if ((control & (FIN | RST)) !== 0) ended[binding] = ENDED_CLOSED;
+    else if ((control & (SYN | ACK)) === SYN && ended[binding] === ENDED_CLOSED) ended[binding] = ENDED_SYN;
+    else if (!outward && ended[binding] === ENDED_SYN) ended[binding] = ENDED_IDLE;
   }
 
   /** A session uses the binding (the one of the last answer, once a session): it does not expire. */
@@ -138,37 +146,26 @@ export class Nat {
     bindings.lastUsed[binding] = lastHeard;
     if (--bindings.uses[binding]! > 0) return;
     if (bindings.mapping[binding] === STALE) this.remove(binding);
-    else this.linger(binding, ended, lastHeard, now);
+    else this.linger(binding, ended, now);
   }
 
-  /** The flow that outbound answered for was refused by a later step: a binding made for it and used by nobody goes. */
+  /** The flow of the last answer was refused by a later step: a binding made for it and used by nobody goes. */
   abandon(binding: number): void {
-    if (binding >= 0 && this.bindings.isLive(binding) && this.bindings.uses[binding] === 0) this.remove(binding);
+    if (binding < 0 || !this.made || binding !== this.binding || this.bindings.uses[binding] !== 0) return;
+    this.made = false;
+    this.remove(binding);
   }
 
   /** The timer of a binding fired. */
-  expire(timer: number): void {
-    this.end(timer - this.firstTimer);
+  expire(timer: number, now: number): void {
+    const b = timer - this.firstTimer;
+    if (this.bindings.isLive(b) && this.bindings.uses[b] === 0) this.endOrWait(b, now);
   }
 
-  /**
-   * Do static translations still make of `src` -> `dst` what a session made of it?  `ports` is source << 16 | destination.
-   * An address that the session does not change is not judged.
-   */
-  hasStatic(protocol: number, src: number, dst: number, ports: number, newSrc: number, newDst: number): boolean {
-    const { statics } = this;
-    if (newSrc !== src) {
-      const found = statics.byLocal(protocol, src, ports >>> 16);
-      if (found < 0 || statics.globalAddr(found, src) !== newSrc) return false;
-    }
-    if (newDst === dst) return true;
-    const found = statics.byGlobal(protocol, dst, ports & 0xffff);
-    return found >= 0 && statics.localAddr(found, dst) === newDst;
-  }
-
-  /** Idle time-out in ms of a translated session that no inspection rule governs; 0: never. */
-  idleTimeout(protocol: number, dstPort: number): number {
-    return this.timeoutOf(protocol, protocol === PROTOCOL_UDP && dstPort === DNS_PORT, ENDED_IDLE);
+  /** Milliseconds for which the binding outlives its last use, 0: for ever. */
+  timeoutOf(b: number): number {
+    const { bindings } = this;
+    return translationTimeout(this.policy, bindings.protocol[b]!, bindings.service[b]!, bindings.ended[b]!);
   }
 
   /**
@@ -221,6 +218,7 @@ export class Nat {
     this.port = port;
     this.binding = -1;
     this.translated = false;
+    this.made = false;
   }
 
   private answer(addr: number, port: number, binding: number): void {
@@ -231,13 +229,13 @@ export class Nat {
   }
 
   /** The first dynamic mapping whose access list permits the flow, or -1.  The list sees local addresses. */
-  private mappingFor(protocol: number, src: number, srcPort: number, dst: number, dstPort: number, count: boolean): number {
+  private mappingFor(protocol: number, src: number, srcPort: number, dst: number, dstPort: number, isNew: boolean): number {
     const { mappings } = this.policy;
     for (let m = 0; m < mappings.length; m++) {
       const index = mappings[m]!.accessList;
       if (index < 0) continue;
       const list = this.snapshot.accessLists[index]!;
-      const entry = count
+      const entry = isNew
         ? evaluate(list, this.accessHits, src, dst, protocol, 0, srcPort, dstPort, 0, false)
         : find(list, src, dst, protocol, 0, srcPort, dstPort, 0, false);
       if (permits(list, entry)) return m;
@@ -245,33 +243,34 @@ export class Nat {
     return -1;
   }
 
-  private wholeAddress(mapping: number, src: number, now: number): Reason {
+  private wholeAddress(mapping: number, src: number, isNew: boolean, now: number): Reason {
     const { bindings } = this;
     let b = bindings.findLocal(mapping, 0, src, 0);
     if (b < 0) {
+      if (!isNew) return NAT_NO_ADDRESS;
       if (this.isFull()) return NAT_LIMIT;
       const addr = this.addresses.takeAddress(mapping);
       if (addr === 0) return NAT_NO_ADDRESS;
-      b = this.make(mapping, 0, src, 0, addr, 0, now);
-    } else {
-      this.use(b, now);
+      b = this.make(mapping, 0, src, 0, addr, 0, 0, now);
+    } else if (isNew) {
+      this.hits++;
     }
     this.answer(bindings.globalAddr[b]!, this.port, b);
     return OK;
   }
 
-  private overload(mapping: number, protocol: number, src: number, srcPort: number, dstPort: number, now: number): Reason {
+  private overload(mapping: number, protocol: number, src: number, srcPort: number, dstPort: number, isNew: boolean, now: number): Reason {
     const { bindings, addresses } = this;
     if (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_ICMP) return NAT_UNTRANSLATABLE;
     let b = bindings.findLocal(mapping, protocol, src, srcPort);
     if (b < 0) {
+      if (!isNew) return NAT_NO_ADDRESS;
       if (this.isFull()) return NAT_LIMIT;
       const port = addresses.takePort(mapping, protocol, srcPort);
       if (port < 0) return NAT_NO_ADDRESS;
-      b = this.make(mapping, protocol, src, srcPort, addresses.addr, port, now);
-      bindings.dns[b] = protocol === PROTOCOL_UDP && dstPort === DNS_PORT ? 1 : 0;
-    } else {
-      this.use(b, now);
+      b = this.make(mapping, protocol, src, srcPort, addresses.addr, port, dstPort, now);
+    } else if (isNew) {
+      this.hits++;
     }
     this.answer(bindings.globalAddr[b]!, bindings.globalPort[b]!, b);
     return OK;
@@ -283,20 +282,17 @@ export class Nat {
   }
 
   /** A new binding; until a session retains it, it lives as long as one whose SYN was not answered. */
-  private make(mapping: number, protocol: number, src: number, srcPort: number, addr: number, port: number, now: number): number {
+  private make(mapping: number, protocol: number, src: number, srcPort: number, addr: number, port: number, service: number, now: number): number {
     const b = this.bindings.insert(mapping, protocol, src, srcPort, addr, port, now);
+    this.bindings.service[b] = service;
+    this.made = true;
     this.misses++;
     if (this.bindings.count > this.peak) {
       this.peak = this.bindings.count;
       this.peakTime = now;
     }
-    this.linger(b, ENDED_SYN, now, now);
+    this.linger(b, ENDED_SYN, now);
     return b;
-  }
-
-  private use(b: number, now: number): void {
-    this.hits++;
-    this.bindings.lastUsed[b] = now;
   }
 
   private bindingOfGlobal(protocol: number, dst: number, dstPort: number): number {
@@ -306,25 +302,20 @@ export class Nat {
     return b >= 0 && bindings.mapping[b] !== STALE ? b : -1;
   }
 
-  private linger(b: number, ended: number, lastHeard: number, now: number): void {
-    const timeout = this.timeoutOf(this.bindings.protocol[b]!, this.bindings.dns[b] === 1, ended);
+  private linger(b: number, ended: number, now: number): void {
+    this.bindings.ended[b] = ended;
+    this.endOrWait(b, now);
+  }
+
+  /** Ends a binding that nobody uses when its time-out after the last use has passed, or waits for that. */
+  private endOrWait(b: number, now: number): void {
+    const timeout = this.timeoutOf(b);
     if (timeout === 0) return;
-    const deadline = (lastHeard + timeout) | 0;
-    if (((deadline - now) | 0) <= 0) this.end(b);
-    else this.wheel.schedule(this.firstTimer + b, deadline);
-  }
-
-  private timeoutOf(protocol: number, dns: boolean, ended: number): number {
-    const { policy } = this;
-    if (protocol === PROTOCOL_UDP) return dns ? policy.dnsTimeout : policy.udpTimeout;
-    if (protocol === PROTOCOL_ICMP) return policy.icmpTimeout;
-    if (protocol !== PROTOCOL_TCP) return policy.timeout;
-    if (ended === ENDED_CLOSED) return policy.finRstTimeout;
-    return ended === ENDED_SYN ? policy.synTimeout : policy.tcpTimeout;
-  }
-
-  private end(b: number): void {
-    if (!this.bindings.isLive(b) || this.bindings.uses[b] !== 0) return;
+    const deadline = (this.bindings.lastUsed[b]! + timeout) | 0;
+    if (((deadline - now) | 0) > 0) {
+      this.wheel.schedule(this.firstTimer + b, deadline);
+      return;
+    }
     this.expired++;
     this.remove(b);
   }
@@ -351,7 +342,7 @@ export class Nat {
     if (mapping === STALE) this.drop(b);
     else {
       bindings.setMapping(b, mapping);
-      if (bindings.uses[b] === 0) this.linger(b, ENDED_IDLE, bindings.lastUsed[b]!, now);
+      if (bindings.uses[b] === 0) this.endOrWait(b, now);
     }
   }
 }

@@ -133,6 +133,14 @@ export interface DynamicMapping {
   readonly overload: boolean;
 }
 
+/** `ip nat translation port-timeout` */
+export interface PortTimeout {
+  readonly protocol: number;
+  readonly port: number;
+  /** 0: never. */
+  readonly timeout: number;
+}
+
 export interface NatPolicy {
   readonly statics: readonly StaticBinding[];
   readonly pools: readonly NatPool[];
@@ -145,6 +153,7 @@ export interface NatPolicy {
   readonly synTimeout: number;
   readonly icmpTimeout: number;
   readonly dnsTimeout: number;
+  readonly portTimeouts: readonly PortTimeout[];
   /** 0: no limit. */
   readonly maxEntries: number;
 }

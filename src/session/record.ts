@@ -10,6 +10,8 @@
 // after a hit.
 // Legend: [I] fixed when the session is made, [T] written by track, [D] by the path.
 
+import { ECHO, ECHO_REPLY, TIMESTAMP, TIMESTAMP_REPLY } from '../wire/icmp.ts';
+
 export const RECORD_SHIFT = 4;
 export const RECORD_WORDS = 16;
 
@@ -24,7 +26,7 @@ export const REPLY_DST = 4;
 export const REPLY_PORTS = 5;
 /** protocol | family << 8 | forward ingress << 9 | reply ingress << 13; part of both keys. [I] */
 export const KIND = 6;
-/** VLAN key of frames.vlan; part of both keys. [I] */
+/** VLAN key of frames.vlan | kind of ICMP query (queryKind); part of both keys. [I] */
 export const VLAN = 7;
 /** STATE_... | flag bits. [T] */
 export const STATE = 8;
@@ -39,6 +41,12 @@ export const SEQ_EDGE_REPLY = 13;
 export const SCALES = 14;
 /** Neighbour numbers of the next hops: forward | reply << 16 (neighbours.ts); transparent: unused. [D] */
 export const NEIGHBOURS = 15;
+
+// Kinds of ICMP messages in the VLAN word, so that a query has only the replies of its own type: an echo has neither bit.
+/** Timestamp and its reply. */
+export const QUERY_TIMESTAMP = 1 << 26;
+/** Whatever opens no session and belongs to none by its identifier. */
+export const QUERY_NONE = 1 << 27;
 
 export const FAMILY_IPV6 = 1 << 8;
 export const FORWARD_PORT_SHIFT = 9;
@@ -67,15 +75,17 @@ export const FIN_FORWARD = 0x40;
 export const FIN_REPLY = 0x80;
 /** Addresses or ports change on the way. */
 export const TRANSLATED = 0x100;
-/** Permitted without an inspection rule: a NAT flow only, no session in the firewall's sense (not displayed, no reply bypass). */
-export const UNINSPECTED = 0x200;
 /** SYN/ACK passed. */
 export const SYN_ACKED = 0x400;
 /** Both ports are in one bridge group: link header unchanged. */
 export const BRIDGED = 0x800;
 /** Counts as half-open for the thresholds. */
 export const COUNTED_HALF_OPEN = 0x1000;
-/** The flow's opener is the firewall itself (router-traffic). */
-export const FROM_ROUTER = 0x2000;
 /** Audit trail is on for the session. */
 export const AUDITED = 0x4000;
+
+/** Bits of the VLAN word for an ICMP message (IPv4) of `type`. */
+export function queryKind(type: number): number {
+  if (type === ECHO || type === ECHO_REPLY) return 0;
+  return type === TIMESTAMP || type === TIMESTAMP_REPLY ? QUERY_TIMESTAMP : QUERY_NONE;
+}

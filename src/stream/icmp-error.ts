@@ -22,6 +22,7 @@ import {
   SEQ_END_FORWARD,
   SEQ_END_REPLY,
   SRC,
+  queryKind,
 } from '../session/record.ts';
 import type { SessionTable } from '../session/table.ts';
 import {
@@ -68,6 +69,8 @@ export class IcmpErrors {
   private src = 0;
   private dst = 0;
   private ports = 0;
+  /** Kind of an inner ICMP query, a bit of the session key. */
+  private query = 0;
 
   constructor(region: Region, frames: Frames, sessions: SessionTable, inspected: SequenceCheck) {
     this.region = region;
@@ -86,7 +89,7 @@ export class IcmpErrors {
     if (this.reason === OK) this.reason = is6 ? this.readInner6(f) : this.readInner4(f);
     if (this.reason !== OK) return -1;
     const kind = this.protocol | (is6 ? FAMILY_IPV6 : 0) | (this.frames.ingress[f]! << FORWARD_PORT_SHIFT);
-    const found = this.sessions.find(this.dst, this.src, exchange(this.ports), kind, this.frames.vlan[f]!);
+    const found = this.sessions.find(this.dst, this.src, exchange(this.ports), kind, this.frames.vlan[f]! | this.query);
     if (found < 0) this.reason = ICMP_UNSOLICITED;
     else if (!this.isPlausible(found >> 1, (found & 1) ^ 1)) this.reason = ICMP_BAD_INNER;
     return this.reason === OK ? found : -1;
@@ -147,6 +150,7 @@ export class IcmpErrors {
     if (this.protocol !== ipv4.PROTOCOL_ICMP) return this.readPorts();
     const type = icmp.type(view, this.l4);
     if (icmp.isError(type)) return ICMP_BAD_INNER;
+    this.query = queryKind(type);
     const id = icmp.identifier(view, this.l4);
     this.ports = (id << 16) | id;
     return OK;
@@ -176,6 +180,7 @@ export class IcmpErrors {
   }
 
   private readPorts(): Reason {
+    this.query = 0;
     const hasPorts = this.protocol === ipv4.PROTOCOL_TCP || this.protocol === ipv4.PROTOCOL_UDP;
     this.ports = hasPorts ? this.region.view.getInt32(this.l4) : 0;
     return OK;

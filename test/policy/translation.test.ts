@@ -5,7 +5,8 @@ import t from 'tap';
 import { compilePolicy } from '../../src/config/compile.ts';
 import { type Configuration, emptyConfiguration } from '../../src/config/model.ts';
 import { selectEntry } from '../../src/policy/inspect-rule.ts';
-import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN, Nat } from '../../src/policy/nat.ts';
+import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN } from '../../src/policy/nat-timeouts.ts';
+import { Nat } from '../../src/policy/nat.ts';
 import { BROADCAST, compileRoutes, LOCAL, lookup } from '../../src/policy/routes.ts';
 import type { InterfacePolicy, PolicySnapshot, Route } from '../../src/policy/snapshot.ts';
 import { TimerWheel } from '../../src/session/timer-wheel.ts';
@@ -91,7 +92,7 @@ interface Rig {
 function rig(policy: PolicySnapshot): Rig {
   const wheel = new TimerWheel(200_000, 0);
   const nat = new Nat(wheel, 10, new Float64Array(100), 77, policy);
-  return { nat, wheel, at: (now) => wheel.advance(now, (timer) => nat.expire(timer)) };
+  return { nat, wheel, at: (now) => wheel.advance(now, (timer, deadline) => nat.expire(timer, deadline)) };
 }
 
 const INSIDE = {
@@ -120,7 +121,7 @@ t.test('static translations, from both sides', (t) => {
     return [nat.addr, nat.port, nat.translated];
   };
   const into = (protocol: number, dst: string, port: number): [number, number, boolean] => {
-    nat.inbound(protocol, ip(dst), port, 0);
+    nat.inbound(protocol, ip(dst), port, true);
     return [nat.addr, nat.port, nat.translated];
   };
   t.strictSame(out(TCP, '10.10.10.2', 4000), [ip('172.22.1.110'), 4000, true]);
@@ -166,9 +167,9 @@ t.test('overload: ports kept, groups, parity, one binding for all peers, time-ou
   t.equal(out(ICMP, '10.10.10.3', 0), 0);
   t.equal(out(ICMP, '10.10.10.4', 0), 1);
   t.equal(nat.outbound(47, ip('10.10.10.3'), 0, 1, 0, true, 0), NAT_UNTRANSLATABLE);
-  nat.inbound(TCP, ip('172.22.1.16'), 4000, 0);
+  nat.inbound(TCP, ip('172.22.1.16'), 4000, true);
   t.strictSame([nat.addr, nat.port, nat.binding], [ip('10.10.10.2'), 4000, first]);
-  nat.inbound(ICMP, ip('172.22.1.16'), 0, 0);
+  nat.inbound(ICMP, ip('172.22.1.16'), 0, true);
   t.equal(nat.translated, false, 'no ICMP query from outside');
   t.equal(nat.outbound(TCP, ip('192.168.1.1'), 9, 1, 9, true, 0), OK);
   t.equal(nat.translated, false, 'not in the list');
@@ -191,7 +192,7 @@ t.test('pools, limits, clears, abandoned bindings', (t) => {
     accessLists: [INSIDE], pools: [{ name: 'P', start: ip('172.22.1.50'), end: ip('172.22.1.52'), mask: ip('255.255.255.0'), prefixLength: false }],
     dynamics: [{ list: '1', pool: 'P', overload: false }], statics: [fixed('10.10.10.2', '172.22.1.51')],
   };
-  const { nat } = rig(policyOf(change));
+  const { nat, at } = rig(policyOf({ ...change, natTimeouts: { timeout: 60 } }));
   const out = (src: string): number => nat.outbound(TCP, ip(src), 7, 1, 9, true, 0);
   t.equal(out('10.10.10.3'), OK);
   t.strictSame([nat.addr, nat.port], [ip('172.22.1.50'), 7]);
@@ -203,15 +204,19 @@ t.test('pools, limits, clears, abandoned bindings', (t) => {
   t.equal(nat.isGlobal(ip('172.22.1.52'), 0), true);
   t.equal(out('10.10.10.4'), OK);
   nat.abandon(nat.binding);
+  t.equal(out('10.10.10.5'), NAT_NO_ADDRESS, 'a binding that was there before its flow is refused stays');
+  at(60_000);
+  t.equal(out('10.10.10.5'), OK, 'it ends by its time-out');
+  nat.abandon(nat.binding);
   t.equal(out('10.10.10.5'), OK, 'an abandoned address is free again');
   t.equal(nat.addr, ip('172.22.1.52'));
-  nat.inbound(UDP, ip('172.22.1.50'), 99, 0);
+  nat.inbound(UDP, ip('172.22.1.50'), 99, true);
   t.strictSame([nat.addr, nat.port], [ip('10.10.10.3'), 99]);
 
   t.equal(nat.clear(), 2);
   t.equal(nat.bindings.count, 1, 'the one in use stays until its session ends');
   t.equal(nat.isStale(used), true);
-  nat.inbound(UDP, ip('172.22.1.50'), 99, 0);
+  nat.inbound(UDP, ip('172.22.1.50'), 99, true);
   t.equal(nat.translated, false);
   t.equal(out('10.10.10.3'), OK);
   t.equal(nat.addr, ip('172.22.1.52'), 'its address is not given out meanwhile');
@@ -236,7 +241,7 @@ t.test('a new policy keeps bindings whose mapping is there', (t) => {
   nat.install(after, 5);
   nat.outbound(TCP, ip('10.10.10.3'), 4000, 1, 9, false, 5);
   t.strictSame([nat.binding, nat.port], [binding, 4000]);
-  nat.outbound(TCP, ip('10.99.0.3'), 4000, 1, 9, false, 5);
+  nat.outbound(TCP, ip('10.99.0.3'), 4000, 1, 9, true, 5);
   t.equal(nat.port, 4001, 'ports in use are known to the new policy');
   nat.install(policyOf({}, after), 6);
   t.equal(nat.isStale(binding), true);
@@ -276,7 +281,7 @@ t.test('bijection', (t) => {
           held.push(binding);
           nat.retain(binding);
         }
-        nat.inbound(s.protocol, addr, global, wheel.now);
+        nat.inbound(s.protocol, addr, global, true);
         if (nat.addr !== s.src || nat.port !== s.port) return false;
       }
       const globals = new Set<string>(['6 0:2']);
@@ -305,7 +310,7 @@ t.test('an application wins over the generic line, a mapping for a host over one
     portMaps: [{ application: 'smtp', port: 2525 }, { application: 'ftp', port: 25, list: '9' }, { application: 'ftp', port: 26, list: 'none' }],
   });
   const select = (rule: number, protocol: number, dst: string, port: number, type = 0): string => {
-    const entry = selectEntry(rules[rule]!, accessLists, protocol, ip(dst), port, type);
+    const entry = selectEntry(rules[rule]!, accessLists, protocol, ip(dst), port, port, type);
     return entry < 0 ? '-' : rules[rule]!.entries[entry]!.keyword;
   };
   t.equal(select(0, TCP, '1.1.1.1', 25), 'smtp');
