@@ -53,6 +53,8 @@ import { hasBadFlags, verifyChecksum } from './tcp-checks.ts';
 /** A window of 65,535 and one segment: how far behind the newest a segment or an acknowledgement may be (unscaled). */
 const WINDOW_BACK = 0xffff + 1500;
 const NO_SCALE = 0xff;
+/** In the word SCALES, behind both scales: octets that the SYN/ACK carried. */
+const DATA_SHIFT = 16;
 /** RFC 7323 section 2.3 */
 const MAX_SCALE = 14;
 
@@ -156,8 +158,9 @@ function trackSynAck(
   const at = session << RECORD_SHIFT;
   const l4 = frames.l4[f]!;
   const next = (tcp.seqNum(view, l4) + 1) | 0;
-  if (!isOpening) return next === hot[at + SEQ_END_REPLY] ? OK : TCP_SYN_IN_ESTABLISHED;
-  if ((hot[at + STATE]! & SYN_ACKED) !== 0) return next === hot[at + SEQ_END_REPLY] ? OK : TCP_SYN_MISMATCH;
+  const first = (hot[at + SEQ_END_REPLY]! - (hot[at + SCALES]! >>> DATA_SHIFT)) | 0;
+  if (!isOpening) return next === first ? OK : TCP_SYN_IN_ESTABLISHED;
+  if ((hot[at + STATE]! & SYN_ACKED) !== 0) return next === first ? OK : TCP_SYN_MISMATCH;
   const ack = tcp.ackNum(view, l4);
   if (before(ack, hot[at + SEQ_END_FORWARD]!) || after(ack, hot[at + SEQ_EDGE_FORWARD]!)) return TCP_HANDSHAKE;
   const forward = hot[at + SCALES]! & 0xff;
@@ -165,9 +168,10 @@ function trackSynAck(
   // The opener may scale by it although it must not (RFC 7323 section 2.2): then the two see different windows.
   if (forward === NO_SCALE && reply !== NO_SCALE && !looseScale) return TCP_WINDOW_SCALE;
   // Scaling holds only when both offered it (RFC 7323 section 2.2).
-  hot[at + SCALES] = forward === NO_SCALE || reply === NO_SCALE ? 0 : forward | (reply << 8);
+  const octets = (frames.end[f]! - frames.payload[f]!) | 0;
+  hot[at + SCALES] = (forward === NO_SCALE || reply === NO_SCALE ? 0 : forward | (reply << 8)) | (octets << DATA_SHIFT);
   hot[at + SEQ_END_FORWARD] = ack;
-  hot[at + SEQ_END_REPLY] = next;
+  hot[at + SEQ_END_REPLY] = (next + octets) | 0;
   hot[at + SEQ_EDGE_REPLY] = (next + hot[at + SEQ_EDGE_REPLY]!) | 0;
   hot[at + SEQ_EDGE_FORWARD] = (ack + tcp.window(view, l4)) | 0;
   hot[at + STATE]! |= SYN_ACKED | REPLIED;

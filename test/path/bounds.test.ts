@@ -429,7 +429,7 @@ t.test(`${FLOWS} hostile flows (POSTERN_FLOWS)`, { timeout: 600_000 }, async (t)
     t.ok(honest.repeated < honest.exchanges, `${honest.repeated} segments sent again`);
     t.ok(grown < 2_000_000, `${grown} octets more than half way`);
     t.ok(c[C.SESSIONS_CURRENT]! <= maxSessions && c[C.STORE_OCTETS]! <= stream.totalOctets, 'bounds hold');
-    t.ok(c[C.SESSIONS_OPENED]! > FLOWS / 10, `${c[C.SESSIONS_OPENED]} sessions opened, ${c[C.SESSIONS_REFUSED]} refused`);
+    t.ok(c[C.SESSIONS_OPENED]! > 20_000, `${c[C.SESSIONS_OPENED]} sessions opened, ${c[C.SESSIONS_REFUSED]} refused`);
     if (lines === '') continue;
     t.ok(c[C.DROPS + R.SESSION_TABLE_FULL]! > 0, `${c[C.DROPS + R.SESSION_TABLE_FULL]} found the table full`);
     t.ok(c[C.DROPS + R.TCP_OOO_LIMIT]! + c[C.DROPS + R.TCP_STORE_FULL]! > 0, `${c[C.DROPS + R.TCP_STORE_FULL]} found the store full`);

@@ -43,6 +43,22 @@ t.test('a window scale that the SYN did not offer', async (t) => {
   rig.close();
 });
 
+t.test('octets in a SYN/ACK', async (t) => {
+  const rig = new Rig();
+  rig.open();
+  const answer = { flags: SYN | ACK, seq: 0xffff_ffff | 0, ack: 101 };
+  track(rig, 0, { flags: SYN, seq: 100 }, true);
+  t.equal(track(rig, 1, { ...answer, data: 'early' }), 'none');
+  t.equal(track(rig, 1, answer), 'none', 'again, without them');
+  t.equal(track(rig, 1, { ...answer, data: 'early' }), 'none', 'and with them');
+  t.equal(track(rig, 1, { ...answer, seq: 0xffff_fffe | 0 }), 'tcp.syn-mismatch');
+  t.equal(track(rig, 1, { ...answer, seq: 5 }), 'tcp.syn-mismatch');
+  t.equal(track(rig, 0, { flags: ACK, seq: 101, ack: 6 }), 'tcp.ack-unseen');
+  t.equal(track(rig, 0, { flags: ACK, seq: 101, ack: 5 }), 'none', 'they may be acknowledged');
+  t.equal(track(rig, 1, { seq: 5, ack: 101, data: 'more' }), 'none');
+  rig.close();
+});
+
 t.test('what may open a session', async (t) => {
   const rig = new Rig();
   rig.open();
