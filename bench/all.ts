@@ -8,6 +8,7 @@ import * as lookups from './lookup.bench.ts';
 import * as memory from './memory.bench.ts';
 import * as octets from './octets.bench.ts';
 import * as path from './path.bench.ts';
+import * as smtp from './smtp-scan.bench.ts';
 import * as steps from './steps.bench.ts';
 import * as stream from './stream.bench.ts';
 
@@ -15,6 +16,7 @@ export const BENCHES: readonly (Bench | Gauge)[] = [
   ...steps.benches,
   ...admission.benches,
   ...stream.benches,
+  ...smtp.benches,
   ...octets.benches,
   ...path.benches,
   ...lookups.benches,

@@ -120,3 +120,17 @@ export function cutMismatch(client: string, uncut: Result, cut: Result): string 
   if (wanted.join() !== have.join()) return `log ${have.join(' ')}, uncut ${wanted.join(' ')}`;
   return uncut.held.join() === cut.held.join() ? '' : `held ${cut.held.join()}, uncut ${uncut.held.join()}`;
 }
+
+/**
+ * True when the cut shows a line as masked late that begins with a verb which steers what follows, so that the server may
+ * obey it.  The statement about cuts holds for it only once the server has refused it.
+ */
+export function steeredLate(uncut: Result, cut: Result): boolean {
+  let start = 0;
+  for (const line of cut.toServer.split('\r\n')) {
+    const other = uncut.toServer.slice(start, start + line.length);
+    if (line !== other && /(?:HELO|EHLO|DATA|AUTH|STARTTLS)(?:[ \t]|$)/i.test(line)) return true;
+    start += line.length + 2;
+  }
+  return false;
+}

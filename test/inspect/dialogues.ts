@@ -175,3 +175,9 @@ function clientSegment(next: Next, reference: Reference): string {
   } while (next() < 0.25);
   return segment;
 }
+
+/** One of `lines`, most of the time damaged. */
+export function damagedLine(next: Next, lines: readonly string[]): string {
+  const line = pick(next, lines);
+  return next() < 0.15 ? line : damage(next, line);
+}

@@ -87,6 +87,11 @@ export class Reference {
     return ['greeting', 'helo', ...STEERED].includes(this.queue.at(-1) ?? '');
   }
 
+  /** True when the line would pass now; nothing changes. */
+  accepts(line: string): boolean {
+    return this.judge(line).kind === 'pass';
+  }
+
   /** Octets that would complete what the client has begun, '' when it is complete or waits. */
   completion(): string {
     if (this.mode === 'closed' || this.mode === 'opaque' || this.mode === 'tls' || this.waits()) return '';

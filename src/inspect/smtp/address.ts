@@ -74,7 +74,7 @@ const STEP: Uint8Array = stepTable();
 const MAX_DOMAIN = 255;
 const DOLLAR = 0x24;
 const OPEN_BRACE = 0x7b;
-const POSTMASTER = [0x50, 0x4f, 0x53, 0x54, 0x4d, 0x41, 0x53, 0x54, 0x45, 0x52];
+const POSTMASTER = Uint8Array.of(0x50, 0x4f, 0x53, 0x54, 0x4d, 0x41, 0x53, 0x54, 0x45, 0x52);
 
 function classTable(): Uint8Array {
   const table = new Uint8Array(256);
@@ -238,6 +238,13 @@ export function path(turn: Turn, from: number, end: number): number {
   const sender = words[at + VERB] !== RCPT;
   let sequence = inSequence(turn);
   while (i < end) {
+    // letters and digits inside a domain or a local part change nothing
+    if (!sequence && (state === DOMAIN || (state === LOCAL && words[at + ARGUMENT]! < 0))) {
+      const start = i;
+      while (i < end && CLASS[octets[i]!] === C_ALNUM) i++;
+      if (i > start) previous = 0;
+      if (i === end) break;
+    }
     const c = octets[i]!;
     const utf8 = words[at + UTF8]!;
     if (c === OPEN_BRACE && previous === DOLLAR) return fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);

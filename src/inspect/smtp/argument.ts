@@ -140,7 +140,7 @@ export function chunkSize(turn: Turn, from: number, end: number): number {
   return end;
 }
 
-const LAST = [0x4c, 0x41, 0x53, 0x54];
+const LAST = Uint8Array.of(0x4c, 0x41, 0x53, 0x54);
 
 /** The end marker LAST, in any case. */
 export function lastMarker(turn: Turn, from: number, end: number): number {

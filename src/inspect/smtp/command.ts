@@ -28,8 +28,8 @@ import {
 const PATH_VERBS = (1 << MAIL) | (1 << RCPT) | (1 << SEND) | (1 << SOML) | (1 << SAML);
 const TEXT_VERBS = (1 << NOOP) | (1 << HELP) | (1 << VRFY) | ~((1 << FIRST_EXTENSION) - 1);
 const UTF8_VERBS = (1 << MAIL) | (1 << RCPT) | (1 << VRFY);
-const FROM = [0x46, 0x52, 0x4f, 0x4d, 0x3a];
-const TO = [0x54, 0x4f, 0x3a];
+const FROM = Uint8Array.of(0x46, 0x52, 0x4f, 0x4d, 0x3a);
+const TO = Uint8Array.of(0x54, 0x4f, 0x3a);
 
 /**
  * Judges octets [from, end) of a line that is legal so far.  Returns `end`, or the octet that made it illegal (FAULT is
@@ -47,7 +47,7 @@ export function advance(turn: Turn, from: number, end: number): number {
 
 function phaseOctets(turn: Turn, i: number, end: number): number {
   switch (turn.words[turn.at + PHASE]) {
-    case PHASE_START: return lineStart(turn, i);
+    case PHASE_START: return lineStart(turn, i, end);
     case PHASE_BLANK: return blankLine(turn, i, end);
     case PHASE_VERB: return verb(turn, i, end);
     case PHASE_VERB_TAB: return verbTab(turn, i, end);
@@ -72,10 +72,14 @@ function phaseOctets(turn: Turn, i: number, end: number): number {
   }
 }
 
-function lineStart(turn: Turn, i: number): number {
+function lineStart(turn: Turn, i: number, end: number): number {
   const c = turn.octets[i]!;
-  turn.words[turn.at + PHASE] = c === SP || c === HT ? PHASE_BLANK : PHASE_VERB;
-  return i;
+  if (c === SP || c === HT) {
+    turn.words[turn.at + PHASE] = PHASE_BLANK;
+    return i;
+  }
+  turn.words[turn.at + PHASE] = PHASE_VERB;
+  return verb(turn, i, end);
 }
 
 /** A line of blanks is empty; anything behind them is a command that a server might read after skipping them. */
@@ -199,16 +203,16 @@ function trailing(turn: Turn, from: number, end: number): number {
 function pathKeyword(turn: Turn, from: number, end: number): number {
   const { words, at, octets } = turn;
   const wanted = words[at + VERB] === RCPT ? TO : FROM;
+  let matched = words[at + COUNT]!;
   for (let i = from; i < end; i++) {
-    const matched = words[at + COUNT]!;
     const c = octets[i]!;
     if ((c >= 0x41 ? c & 0xdf : c) !== wanted[matched]) return fault(turn, i, CMD_SYNTAX, RANK_ARGUMENT);
-    words[at + COUNT] = matched + 1;
-    if (matched + 1 === wanted.length) {
+    if (++matched === wanted.length) {
       beginPath(turn);
       return i + 1;
     }
   }
+  words[at + COUNT] = matched;
   return end;
 }
 

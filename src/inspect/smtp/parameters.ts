@@ -4,12 +4,12 @@
 // DELIVERBY, MT-PRIORITY and FUTURERELEASE need a value; what it says is the server's business.  A parameter given twice
 // passes.
 
-import { ADDR_EXPANSION, CMD_8BIT, PARAM_NOT_NEGOTIATED, PARAM_SYNTAX } from '../../telemetry/reasons.ts';
+import { ADDR_EXPANSION, PARAM_NOT_NEGOTIATED, PARAM_SYNTAX } from '../../telemetry/reasons.ts';
 import { trail } from './argument.ts';
 import {
   K_8BITMIME, K_AUTH, K_BINARYMIME, K_CHUNKING, K_DELIVERBY, K_DSN, K_FUTURERELEASE, K_MT_PRIORITY, K_REQUIRETLS, K_SIZE, K_SMTPUTF8,
 } from './keywords.ts';
-import { fault, HT, PHASE_PARAMETER, PHASE_PARAMETER_KEY, PHASE_VALUE, RANK_8BIT, RANK_EXPANSION, RANK_PARAMETER, SP } from './phase.ts';
+import { fault, HT, PHASE_PARAMETER, PHASE_PARAMETER_KEY, PHASE_VALUE, RANK_EXPANSION, RANK_PARAMETER, SP } from './phase.ts';
 import { ARGUMENT, AUX, COUNT, LINE, LINE_DOLLAR, NODE, PHASE, VERB, VISIBLE } from './state.ts';
 import { buildTrie, COLUMNS, FOLD, ROOT } from './trie.ts';
 import type { Turn } from './turn.ts';
@@ -109,7 +109,7 @@ export function parameterKey(turn: Turn, from: number, end: number): number {
       words[at + NODE] = node;
       return endKey(turn, i, c);
     }
-    if (!isKeyOctet(c)) return fault(turn, i, c >= 0x80 ? CMD_8BIT : PARAM_SYNTAX, c >= 0x80 ? RANK_8BIT : RANK_PARAMETER);
+    if (!isKeyOctet(c)) return fault(turn, i, PARAM_SYNTAX, RANK_PARAMETER);
     node = KEYS.next[node * COLUMNS + FOLD[c]!]!;
     if ((KEYS.under[node]! & usable) === 0) return fault(turn, i, PARAM_NOT_NEGOTIATED, RANK_PARAMETER);
   }
@@ -151,15 +151,39 @@ function endParameter(turn: Turn, i: number, c: number): number {
 /** A value.  AUX: parameter, COUNT: octets (behind `;` of ORCPT: from 1000 on), NODE and ARGUMENT: enumerations, or the state of xtext. */
 export function parameterValue(turn: Turn, from: number, end: number): number {
   const { words, at, octets } = turn;
-  for (let i = from; i < end; i++) {
+  let previous = (words[at + LINE]! & LINE_DOLLAR) !== 0 ? DOLLAR : 0;
+  words[at + LINE]! &= ~LINE_DOLLAR;
+  for (let i = plainValue(turn, from, end); i < end; i++) {
     const c = octets[i]!;
     if (c === SP || c === HT) return valueComplete(turn) ? endParameter(turn, i, c) : fault(turn, i, PARAM_SYNTAX, RANK_PARAMETER);
-    const line = words[at + LINE]!;
-    if (c === OPEN_BRACE && (line & LINE_DOLLAR) !== 0) return fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);
-    words[at + LINE] = c === DOLLAR ? line | LINE_DOLLAR : line & ~LINE_DOLLAR;
+    if (c === OPEN_BRACE && previous === DOLLAR) return fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);
     if (!valueOctet(turn, c)) return fault(turn, i, PARAM_SYNTAX, RANK_PARAMETER);
+    previous = c;
   }
+  if (previous === DOLLAR) words[at + LINE]! |= LINE_DOLLAR;
   return end;
+}
+
+/** Runs ahead over the octets of an enumerated value or a number that are what they must be; returns the index of the first other. */
+function plainValue(turn: Turn, from: number, end: number): number {
+  const { words, at, octets } = turn;
+  const key = words[at + AUX]!;
+  let i = from;
+  if (key === SIZE) {
+    const stop = Math.min(end, from + MAX_SIZE_DIGITS - words[at + COUNT]!);
+    while (i < stop && octets[i]! >= 0x30 && octets[i]! <= 0x39) i++;
+    words[at + COUNT]! += i - from;
+  } else if (key === BODY || key === RET || key === NOTIFY) {
+    const usable = words[at + ARGUMENT]!;
+    let node = words[at + NODE]!;
+    for (; i < end; i++) {
+      const next = VALUES.next[node * COLUMNS + FOLD[octets[i]!]!]!;
+      if ((VALUES.under[next]! & usable) === 0) break;
+      node = next;
+    }
+    words[at + NODE] = node;
+  }
+  return i;
 }
 
 /** Steps the value by one octet; false when it cannot have it. */

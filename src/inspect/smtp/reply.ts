@@ -68,6 +68,10 @@ function lineOctets(turn: Turn, from: number, end: number): void {
   const { words, at, octets } = turn;
   let i = from;
   let place = (turn.origin + from - words[at + REPLY_START]!) | 0;
+  if (place === 0 && end - from >= 4 && wholeCode(turn, from)) {
+    place = 4;
+    i += 4;
+  }
   for (; place < 4 && i < end; i++, place++) codeOctet(turn, octets[i]!, place);
   if (i < end) {
     if (place === 4 && (words[at + REPLY]! & (REPLY_CR | REPLY_CODELESS)) === REPLY_CR) words[at + REPLY]! |= REPLY_CODELESS;
@@ -76,6 +80,19 @@ function lineOctets(turn: Turn, from: number, end: number): void {
   if (end === from) return;
   if (octets[end - 1] === CR) words[at + REPLY]! |= REPLY_CR;
   else words[at + REPLY]! &= ~REPLY_CR;
+}
+
+/** The usual start of a line, four octets at once: a usable code and SP or `-`. */
+function wholeCode(turn: Turn, i: number): boolean {
+  const { words, at, octets } = turn;
+  const a = octets[i]! - 0x30;
+  const b = octets[i + 1]! - 0x30;
+  const c = octets[i + 2]! - 0x30;
+  const separator = octets[i + 3]!;
+  if (a < 2 || a > 5 || b < 0 || b > 5 || c < 0 || c > 9 || (separator !== SP && separator !== HYPHEN)) return false;
+  words[at + REPLY_CODE] = a * 100 + b * 10 + c;
+  if (separator === HYPHEN) words[at + REPLY]! |= REPLY_MORE;
+  return true;
 }
 
 /** Reply-code = %x32-35 %x30-35 %x30-39, and SP or `-` or the end of the line behind it. */
