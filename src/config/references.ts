@@ -16,6 +16,7 @@ export function warningsFor(configuration: Configuration): string[] {
     ),
     ...missing('NAT pool', poolUses(configuration), configuration.pools),
     ...thresholdWarnings(configuration),
+    ...routerTrafficWarnings(configuration),
     ...timeRangeWarnings(configuration),
   ];
 }
@@ -75,6 +76,13 @@ function thresholdWarnings({ inspect }: Configuration): string[] {
   return pairs
     .filter(([, high = DEFAULT_HIGH, low = DEFAULT_LOW]) => low > high)
     .map(([name, high = DEFAULT_HIGH, low = DEFAULT_LOW]) => `% ip inspect ${name}: low ${low} is above high ${high}`);
+}
+
+/** The firewall answers pings and ARP, and that is all that it says of itself: nothing that a session could be made of. */
+function routerTrafficWarnings({ rules }: Configuration): string[] {
+  return rules
+    .filter((rule) => rule.lines.some((line) => line.routerTraffic))
+    .map((rule) => `% inspection rule ${rule.name}: router-traffic has no effect, the firewall opens no sessions of its own`);
 }
 
 function timeRangeWarnings({ accessLists }: Configuration): string[] {

@@ -2,7 +2,15 @@
 // has its reason, and the checksums of what left.
 
 import { compilePolicy } from '../../src/config/compile.ts';
+import type { Configuration } from '../../src/config/model.ts';
 import { parseConfiguration } from '../../src/config/parse.ts';
+import { EventLines } from '../../src/console/event-lines.ts';
+import { Log } from '../../src/console/log.ts';
+import { emptyState, type FirewallState } from '../../src/console/state.ts';
+import type { SessionRow } from '../../src/engine/control.ts';
+import { EventPump } from '../../src/engine/event-pump.ts';
+import { readState } from '../../src/engine/firewall-state.ts';
+import { answer } from '../../src/engine/inquiry.ts';
 import { ReplayEngine } from '../../src/engine/replay-engine.ts';
 import type { PolicySnapshot } from '../../src/policy/snapshot.ts';
 import { LoopbackPort } from '../../src/port/loopback.ts';
@@ -12,7 +20,8 @@ import { checksumsAreGood, describe } from './datagrams.ts';
 
 export class Box {
   readonly engine: ReplayEngine;
-  readonly policy: PolicySnapshot;
+  policy: PolicySnapshot;
+  configuration: Configuration;
   readonly ports: LoopbackPort[] = [];
   now = 0;
   private before: Float64Array;
@@ -20,6 +29,7 @@ export class Box {
   constructor(config: string, options: { down?: readonly string[]; syntheticArp?: boolean; maxSessions?: number } = {}) {
     const { configuration, rejected } = parseConfiguration(config);
     if (rejected.length > 0) throw new Error(rejected.map((line) => line.formatted).join(''));
+    this.configuration = configuration;
     const policy = compilePolicy(configuration, { epoch: 1, verifyChecksums: true });
     this.policy = { ...policy, maxSessions: options.maxSessions ?? policy.maxSessions };
     this.engine = new ReplayEngine({
@@ -33,6 +43,72 @@ export class Box {
       },
     });
     this.before = this.engine.plane.counters.slice();
+  }
+
+  /** Puts another configuration in force, between two batches. */
+  install(config: string): void {
+    const { configuration, rejected } = parseConfiguration(config);
+    if (rejected.length > 0) throw new Error(rejected.map((line) => line.formatted).join(''));
+    this.policy = compilePolicy(configuration, { epoch: this.policy.epoch + 1, verifyChecksums: true, previous: this.policy });
+    this.configuration = configuration;
+    answer(this.engine.plane, { kind: 'install', policy: this.policy });
+    this.lines?.configure(configuration, this.policy);
+  }
+
+  private lines: EventLines | null = null;
+  private readonly heard: string[] = [];
+  private pump: EventPump | null = null;
+
+  /** What the log says since the last call; the first call begins to listen. */
+  said(): string[] {
+    if (this.pump === null) {
+      const log = new Log(this.configuration, 'never set');
+      log.follow((line) => this.heard.push(line));
+      this.lines = new EventLines(log, this.configuration, this.policy);
+      this.pump = new EventPump(this.engine.plane.events, this.engine.plane.counters);
+      this.pump.add(this.lines);
+    }
+    this.pump.drain();
+    return this.heard.splice(0);
+  }
+
+  /** Sessions as the console gets them. */
+  sessions(): SessionRow[] {
+    const rows: SessionRow[] = [];
+    for (let from = 0; from >= 0; ) {
+      const page = answer(this.engine.plane, { kind: 'sessions', from });
+      rows.push(...(page.rows as SessionRow[]));
+      from = page.next ?? -1;
+    }
+    return rows;
+  }
+
+  /** What the displays are made of. */
+  async state(): Promise<FirewallState> {
+    const { plane } = this.engine;
+    const { log, version } = emptyState();
+    return readState(
+      { counters: plane.counters, hits: plane.hits, ask: async (question) => answer(plane, question) },
+      {
+        configuration: this.configuration, policy: this.policy, log, version, debugging: [], ports: [], sessionPeaks: [0, 0, 0], creationRate: 0,
+        portBaseline: new Float64Array(counters.MAX_PORTS * counters.PORT_SIZE), maxCreationRate: 0, lastCreation: -1,
+      },
+    );
+  }
+
+  /** Keyword of the rule's line that took the newest session, '-' without any. */
+  keyword(): string {
+    const { sessions } = this.engine.plane;
+    let last = -1;
+    for (const row of this.sessions()) if (last < 0 || sessions.created[row.session]! >= sessions.created[last]!) last = row.session;
+    if (last < 0) return '-';
+    return this.policy.rules[sessions.rule[last]! >> 16]!.entries[sessions.rule[last]! & 0xffff]!.keyword;
+  }
+
+  /** Hit counts of an access list. */
+  hits(name: string): number[] {
+    const list = this.policy.accessLists.find((entry) => entry.name === name)!;
+    return [...this.engine.plane.hits.subarray(list.firstHit, list.firstHit + list.entries.length)];
   }
 
   /** Interface index of a name. */

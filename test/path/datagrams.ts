@@ -106,6 +106,67 @@ export function arpMessage(operation: number, from: string, fromMac: readonly [n
   return m.u8;
 }
 
+/** An ICMP error about the datagram in frame `about`, `quoted` octets of its transport; `rest`: the second word. */
+export function icmpError(ip: Ip & { type: number; code: number; about: Uint8Array; rest?: number; quoted?: number }): Uint8Array {
+  const inner = ip.about.subarray(14, Math.min(ip.about.length, 34 + (ip.quoted ?? 64)));
+  return datagram(ip, ipv4.PROTOCOL_ICMP, 8 + inner.length, (m, at) => {
+    icmp.write(m.view, at, ip.type, ip.code, ip.rest ?? 0);
+    m.u8.set(inner, at + 8);
+    m.view.setUint16(at + 2, complement(sumOctets(m.u16, m.u8, at, at + 8 + inner.length)));
+  });
+}
+
+/** The frame's datagram in pieces of `size` octets of payload (a multiple of 8), in order. */
+export function fragments(whole: Uint8Array, size: number): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let from = 34; from < whole.length; from += size) {
+    const payload = whole.subarray(from, from + size);
+    const piece = buffer(34 + payload.length);
+    piece.u8.set(whole.subarray(0, 34));
+    piece.u8.set(payload, 34);
+    piece.view.setUint16(16, 20 + payload.length);
+    piece.view.setUint16(20, ((from - 34) >> 3) | (from + size < whole.length ? ipv4.MF : 0));
+    piece.view.setUint16(24, 0);
+    piece.view.setUint16(24, complement(sumOctets(piece.u16, piece.u8, 14, 34)));
+    pieces.push(piece.u8.subarray(0, 34 + payload.length));
+  }
+  return pieces;
+}
+
+/** The datagram of which these frames are all fragments, in any order; throws when they are of different ones. */
+export function reassemble(pieces: readonly Uint8Array[]): Uint8Array {
+  const view = (octets: Uint8Array): DataView => new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const sorted = pieces.toSorted((a, b) => ipv4.fragmentOffset(view(a), 14) - ipv4.fragmentOffset(view(b), 14));
+  const payload = Buffer.concat(sorted.map((piece) => piece.subarray(34, 14 + ipv4.totalLength(view(piece), 14))));
+  const whole = buffer(34 + payload.length);
+  whole.u8.set(sorted[0]!.subarray(0, 34));
+  whole.u8.set(payload, 34);
+  for (const piece of sorted) if (Buffer.compare(piece.subarray(26, 34), whole.u8.subarray(26, 34)) !== 0) throw new Error('fragments of different datagrams');
+  whole.view.setUint16(16, 20 + payload.length);
+  whole.view.setUint16(20, 0);
+  whole.view.setUint16(24, 0);
+  whole.view.setUint16(24, complement(sumOctets(whole.u16, whole.u8, 14, 34)));
+  return whole.u8.subarray(0, 34 + payload.length);
+}
+
+/** Query identifier of an ICMP frame. */
+export function identifier(octets: Uint8Array): number {
+  return icmp.identifier(new DataView(octets.buffer, octets.byteOffset, octets.byteLength), 34);
+}
+
+/** The datagram that an ICMP error quotes, as a frame; its IP checksum is right or this throws. */
+export function quoted(octets: Uint8Array): Uint8Array {
+  const copy = buffer(octets.length - 28);
+  copy.u8.set(octets.subarray(0, 14));
+  copy.u8.set(octets.subarray(42), 14);
+  if (ipv4.headerSum(copy.view, 14, ipv4.headerLength(copy.view, 14)) !== 0xffff) throw new Error('inner IP checksum');
+  return copy.u8.subarray(0, octets.length - 28);
+}
+
+function isFragment(view: DataView): boolean {
+  return (view.getUint16(20) & 0x3fff) !== 0;
+}
+
 /** What a frame that left says: one line. */
 export function describe(octets: Uint8Array): string {
   const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
@@ -116,6 +177,7 @@ export function describe(octets: Uint8Array): string {
   const from = addrText(ipv4.srcAddr(view, 14));
   const to = addrText(ipv4.dstAddr(view, 14));
   const l4 = 14 + ipv4.headerLength(view, 14);
+  if (isFragment(view)) return `fragment ${protocol} ${from} ${to} ${ipv4.fragmentOffset(view, 14)}`;
   if (protocol === ipv4.PROTOCOL_TCP) {
     const bits = tcp.flags(view, l4);
     const letters = Object.keys(BITS).filter((letter) => (bits & BITS[letter]!) !== 0).join('');
@@ -127,13 +189,14 @@ export function describe(octets: Uint8Array): string {
   return `ip ${protocol} ${from} ${to}`;
 }
 
-/** IP and transport checksums of an IPv4 frame are right. */
+/** IP and transport checksums of an IPv4 frame are right; of a fragment that of its header. */
 export function checksumsAreGood(octets: Uint8Array): boolean {
   const copy = buffer(octets.length);
   copy.u8.set(octets);
   const { view, u8, u16 } = copy;
   if (view.getUint16(12) !== ethernet.TYPE_IPV4) return true;
   if (ipv4.headerSum(view, 14, ipv4.headerLength(view, 14)) !== 0xffff) return false;
+  if (isFragment(view)) return true;
   const protocol = ipv4.protocol(view, 14);
   const l4 = 14 + ipv4.headerLength(view, 14);
   const end = 14 + ipv4.totalLength(view, 14);

@@ -11,6 +11,8 @@ import { MAIL_PROTOCOLS, MAILBOX_PROTOCOLS, MAPPED_APPLICATIONS, PLAIN_PROTOCOLS
 const MAX_NAME = 16;
 const MOST = 2_147_483_647;
 const MOST_SECONDS = 2_147_483;
+/** Records of the session table. */
+const MOST_TABLE = 1_000_000;
 
 const OPTIONS = 'alert ALERT || audit-trail AUDIT || timeout TIMEOUT';
 
@@ -144,6 +146,7 @@ export const inspect = compileFamily<Configuration>({
   arguments: {
     NAME: word('Name of inspection defined'),
     SESSIONS: number(1, MOST, 'Number of sessions'),
+    TABLE: number(1, MOST_TABLE, 'Number of sessions'),
     PLAIN: oneOf(PLAIN_PROTOCOLS),
     ROUTER: oneOf(ROUTER_PROTOCOLS),
     MAIL: oneOf(MAIL_PROTOCOLS),
@@ -181,7 +184,7 @@ export const inspect = compileFamily<Configuration>({
     numberSetting('udp idle-time', 'SECONDS', 'udpIdleTime'),
     numberSetting('dns-timeout', 'SECONDS', 'dnsTimeout'),
     numberSetting('hashtable-size', 'SIZE', 'hashtableSize'),
-    numberSetting('max-sessions', 'SESSIONS', 'maxSessions'),
+    numberSetting('max-sessions', 'TABLE', 'maxSessions'),
     numberSetting('source max-sessions', 'SESSIONS', 'sourceSessions'),
     numberSetting('source rate', 'SESSIONS', 'sourceRate'),
     numberSetting('tcp store emitted', 'OCTETS', 'storeOctets'),
