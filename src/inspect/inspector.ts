@@ -169,10 +169,19 @@ export interface Inspector {
   /** A new session; both directions at position 0. */
   open(session: number, policy: InspectorPolicy, now: number): void;
   /**
-   * Judges octets [from, to) of `octets`, the first at stream position `position`.  The result may depend on how the
-   * stream was cut only as smtp-threats E.6 allows.
+   * Judges octets [from, to) of `octets`, the first at stream position `position`.  How the stream was cut may decide only
+   * which octets of an illegal line left before it turned illegal.
    */
-  scan(session: number, direction: number, octets: Uint8Array, from: number, to: number, position: number, now: number, out: Outcome): Verdict;
+  scan(
+    session: number,
+    direction: number,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    position: number,
+    now: number,
+    out: Outcome,
+  ): Verdict;
   /** The sender's FIN is in order behind position `position`; what is still held may be released or masked. */
   end(session: number, direction: number, position: number, now: number, out: Outcome): Verdict;
   /** A deadline that it asked for has come.  releaseTo and edits are those of direction 0; octets are not shown. */

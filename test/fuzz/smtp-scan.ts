@@ -19,7 +19,9 @@ const CONFIGS: readonly [esmtp: boolean, config: Record<string, unknown>][] = [
 const POLICIES = CONFIGS.map(([esmtp, config]) => corpusPolicy(esmtp, config));
 
 function encode(segments: readonly Segment[], policy: number): Uint8Array {
-  const parts = segments.map(({ from, data }) => Buffer.concat([Buffer.from([MARK, from === 'c' ? CLIENT : SERVER]), Buffer.from(data, 'latin1')]));
+  const parts = segments.map(({ from, data }) =>
+    Buffer.concat([Buffer.from([MARK, from === 'c' ? CLIENT : SERVER]), Buffer.from(data, 'latin1')]),
+  );
   return Uint8Array.from(Buffer.concat([Buffer.from([policy]), ...parts]));
 }
 
@@ -36,7 +38,11 @@ function decode(input: Uint8Array): Segment[] {
 
 const corpus = readCases()
   .filter(({ kind, server }) => kind === 'stream' && server.reduce((sum, { data }) => sum + data.length, 0) < 2000)
-  .flatMap((one) => modesOf(one).map((esmtp) => encode(one.server, one.config?.['extensions'] !== undefined || one.config?.['allowTls'] === true ? 3 : esmtp ? 0 : 1)));
+  .flatMap((one) =>
+    modesOf(one).map((esmtp) =>
+      encode(one.server, one.config?.['extensions'] !== undefined || one.config?.['allowTls'] === true ? 3 : esmtp ? 0 : 1),
+    ),
+  );
 
 function cut(segments: readonly Segment[], random: Random): Segment[] {
   return segments.flatMap(({ from, data }) => {

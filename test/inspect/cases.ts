@@ -15,7 +15,14 @@ export interface Case {
   server: Segment[];
   events?: { t: number; from: 'c' | 's'; data: string }[];
   recipe?: { events: Record<string, unknown>[] };
-  expect: { toServer: string; toClient: string; verdict: string; log: string[]; emits?: { t: number; to: string; data: string }[]; resetAt?: number };
+  expect: {
+    toServer: string;
+    toClient: string;
+    verdict: string;
+    log: string[];
+    emits?: { t: number; to: string; data: string }[];
+    resetAt?: number;
+  };
 }
 
 /** The repository's root, wherever this file was compiled to. */
@@ -35,7 +42,10 @@ function isRoot(folder: string): boolean {
 
 export function readCases(): Case[] {
   const text = readFileSync(join(root(), 'test/inspect/fixtures/smtp-cases.jsonl'), 'utf8');
-  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Case);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Case);
 }
 
 export function modesOf({ mode }: Case): boolean[] {
@@ -63,14 +73,27 @@ export function mismatch(expected: Case['expect'], got: Result): string {
 }
 
 const MASK_NAMES = new Set([
-  'cmd.bare-newline', 'cmd.control-char', 'cmd.8bit', 'cmd.syntax', 'cmd.illegal', 'cmd.not-offered', 'bdat.syntax', 'addr.expansion', 'addr.syntax',
-  'param.syntax', 'param.not-negotiated', 'auth.syntax',
+  'cmd.bare-newline',
+  'cmd.control-char',
+  'cmd.8bit',
+  'cmd.syntax',
+  'cmd.illegal',
+  'cmd.not-offered',
+  'bdat.syntax',
+  'addr.expansion',
+  'addr.syntax',
+  'param.syntax',
+  'param.not-negotiated',
+  'auth.syntax',
 ]);
 const RESET_NAMES = new Set(['cmd.too-long', 'addr.too-long', 'rcpt.limit', 'sig.3101', 'sig.3102', 'sig.3104']);
 
 /** Events as compared between two cuts: without the late masks, causes of a mask and of a line's reset as one name each. */
 function comparable(log: readonly string[]): string[] {
-  return log.filter((name) => name !== 'cmd.late-mask').map((name) => (MASK_NAMES.has(name) ? 'MASK' : RESET_NAMES.has(name) ? 'RESET' : name)).sort();
+  return log
+    .filter((name) => name !== 'cmd.late-mask')
+    .map((name) => (MASK_NAMES.has(name) ? 'MASK' : RESET_NAMES.has(name) ? 'RESET' : name))
+    .sort();
 }
 
 /**
@@ -81,7 +104,8 @@ export function cutMismatch(client: string, uncut: Result, cut: Result): string 
   if (uncut.verdict !== cut.verdict) return `verdict ${cut.verdict}, uncut ${uncut.verdict} (${cut.log.join(' ')})`;
   if (uncut.toClient !== cut.toClient) return `toClient ${JSON.stringify(cut.toClient)}, uncut ${JSON.stringify(uncut.toClient)}`;
   const reset = uncut.verdict === 'reset';
-  if (!reset && uncut.toServer.length !== cut.toServer.length) return `toServer ${cut.toServer.length} octets, uncut ${uncut.toServer.length}`;
+  if (!reset && uncut.toServer.length !== cut.toServer.length)
+    return `toServer ${cut.toServer.length} octets, uncut ${uncut.toServer.length}`;
   if (cut.toServer.length < uncut.toServer.length) return 'toServer shorter than uncut';
   let late = 0;
   let prefix = true;
@@ -99,7 +123,8 @@ export function cutMismatch(client: string, uncut: Result, cut: Result): string 
       continue;
     }
     const sent = client[i] === '|' || client[i] === '`' ? ' ' : client[i]!;
-    if (a !== 'x' || (b !== sent && b !== client[i])) return `octet ${i}: ${JSON.stringify(b)}, uncut ${JSON.stringify(a)}, sent ${JSON.stringify(client[i])}`;
+    if (a !== 'x' || (b !== sent && b !== client[i]))
+      return `octet ${i}: ${JSON.stringify(b)}, uncut ${JSON.stringify(a)}, sent ${JSON.stringify(client[i])}`;
     if (!prefix) return `octet ${i}: ${JSON.stringify(b)} behind a mask octet`;
     shown = true;
   }

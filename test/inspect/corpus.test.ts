@@ -13,7 +13,11 @@ const MULTI_SPLITS = Number(process.env['POSTERN_SPLITS'] ?? 200);
 t.test('stream cases give the octets, the verdict and the events of the corpus', (t) => {
   for (const one of streams) {
     for (const esmtp of modesOf(one)) {
-      t.equal(mismatch(one.expect, runTranscript(corpusPolicy(esmtp, one.config), one.server)), '', `${one.id} ${esmtp ? 'esmtp' : 'smtp'} ${one.title}`);
+      t.equal(
+        mismatch(one.expect, runTranscript(corpusPolicy(esmtp, one.config), one.server)),
+        '',
+        `${one.id} ${esmtp ? 'esmtp' : 'smtp'} ${one.title}`,
+      );
     }
   }
   t.end();
@@ -65,7 +69,10 @@ t.test('timed cases: what leaves when, and when a session is reset', (t) => {
 /** What a cut of the case changes, '' for nothing. */
 function cuts(one: Case, policy: SmtpPolicy, uncut: Result, make: () => Segment[]): string {
   const segments = make();
-  const client = one.server.filter(({ from }) => from === 'c').map(({ data }) => data).join('');
+  const client = one.server
+    .filter(({ from }) => from === 'c')
+    .map(({ data }) => data)
+    .join('');
   return cutMismatch(client, uncut, runTranscript(policy, segments));
 }
 
@@ -95,7 +102,10 @@ t.test('no cut of a transcript changes what it comes to', (t) => {
 
 function cutOnce(segments: readonly Segment[], place: number, at: number): Segment[] {
   const { from, data } = segments[place]!;
-  const halves: Segment[] = [{ from, data: data.slice(0, at) }, { from, data: data.slice(at) }];
+  const halves: Segment[] = [
+    { from, data: data.slice(0, at) },
+    { from, data: data.slice(at) },
+  ];
   return [...segments.slice(0, place), ...halves, ...segments.slice(place + 1)];
 }
 
@@ -106,7 +116,7 @@ function octets({ from, data }: Segment): Segment[] {
 function pieces({ from, data }: Segment, next: () => number): Segment[] {
   const result: Segment[] = [];
   const longest = 1 + Math.floor(next() * Math.min(data.length, 40));
-  for (let at = 0; at < data.length;) {
+  for (let at = 0; at < data.length; ) {
     const length = 1 + Math.floor(next() * longest);
     result.push({ from, data: data.slice(at, at + length) });
     at += length;

@@ -14,10 +14,14 @@ const SEED = Number(process.env['POSTERN_SEED'] ?? 1);
 function same(engine: Result, model: Reference): string {
   const reference = model.result();
   if (engine.verdict === 'reset' && reference.verdict === 'reset' && model.unfinished()) {
-    if (!engine.toServer.startsWith(reference.toServer)) return `toServer ${JSON.stringify(engine.toServer)}, reference ${JSON.stringify(reference.toServer)}`;
-    return engine.toClient === reference.toClient ? '' : `toClient ${JSON.stringify(engine.toClient)}, reference ${JSON.stringify(reference.toClient)}`;
+    if (!engine.toServer.startsWith(reference.toServer))
+      return `toServer ${JSON.stringify(engine.toServer)}, reference ${JSON.stringify(reference.toServer)}`;
+    return engine.toClient === reference.toClient
+      ? ''
+      : `toClient ${JSON.stringify(engine.toClient)}, reference ${JSON.stringify(reference.toClient)}`;
   }
-  if (engine.verdict !== reference.verdict) return `verdict ${engine.verdict}, reference ${reference.verdict}; ${engine.log.join(' ')}; ${reference.log.join(' ')}`;
+  if (engine.verdict !== reference.verdict)
+    return `verdict ${engine.verdict}, reference ${reference.verdict}; ${engine.log.join(' ')}; ${reference.log.join(' ')}`;
   for (const side of ['toServer', 'toClient'] as const) {
     if (engine[side] !== reference[side]) return `${side} ${JSON.stringify(engine[side])}, reference ${JSON.stringify(reference[side])}`;
   }
@@ -31,7 +35,9 @@ t.test('the reference gives what the corpus demands, where segments end with who
     for (const esmtp of modesOf(one)) {
       const policy = corpusPolicy(esmtp, one.config);
       const reference = new Reference(policy.options);
-      const message = one.server.some(({ from, data }, i) => from === 'c' && i > 0 && /^354/m.test(one.server[i - 1]!.data) && !/(?:^|\r\n)\.\r\n/.test(data));
+      const message = one.server.some(
+        ({ from, data }, i) => from === 'c' && i > 0 && /^354/m.test(one.server[i - 1]!.data) && !/(?:^|\r\n)\.\r\n/.test(data),
+      );
       if (message) continue;
       for (const { from, data } of one.server) reference.feed(from, data);
       t.equal(mismatch(one.expect, reference.result()), '', `${one.id} ${esmtp ? 'esmtp' : 'smtp'}`);
@@ -54,14 +60,49 @@ t.test(`${DIALOGUES} random dialogues`, (t) => {
 
 /** Lines from which a prefix may become legal: the rest of one of them is put behind it. */
 const LEGAL = [
-  'HELO a', 'EHLO a.b-c.d', 'HELO [1.1.1.1]', 'EHLO [a:b]', 'EHLO [a-b:c]', 'QUIT', 'RSET \t ', 'NOOP', 'NOOP a', 'HELP a', 'VRFY a', 'DATA', 'ETRN a', 'AUTH a', 'AUTH a a==', 'AUTH a =',
-  'BDAT 1', 'BDAT 1 LAST', 'STARTTLS', ' \t',
+  'HELO a',
+  'EHLO a.b-c.d',
+  'HELO [1.1.1.1]',
+  'EHLO [a:b]',
+  'EHLO [a-b:c]',
+  'QUIT',
+  'RSET \t ',
+  'NOOP',
+  'NOOP a',
+  'HELP a',
+  'VRFY a',
+  'DATA',
+  'ETRN a',
+  'AUTH a',
+  'AUTH a a==',
+  'AUTH a =',
+  'BDAT 1',
+  'BDAT 1 LAST',
+  'STARTTLS',
+  ' \t',
   ...['MAIL FROM:', 'RCPT TO:', 'SEND FROM:', 'SOML FROM:', 'SAML FROM:'].flatMap((verb) => [
-    `${verb}<a@b>`, `${verb} <a..b@c.d>`, `${verb}<"a\\"b"@c>`, `${verb}<@a,@b:c@d>`, `${verb}a@b`, `${verb}<a>`, `${verb}<a@[1.1.1.1]>`, `${verb}<a@[a:b]>`, `${verb}<a@[a-b:c]>`, `${verb}"a" `,
-    `${verb}<a@b-c.d> `, `${verb}@a,@b:c@d`,
+    `${verb}<a@b>`,
+    `${verb} <a..b@c.d>`,
+    `${verb}<"a\\"b"@c>`,
+    `${verb}<@a,@b:c@d>`,
+    `${verb}a@b`,
+    `${verb}<a>`,
+    `${verb}<a@[1.1.1.1]>`,
+    `${verb}<a@[a:b]>`,
+    `${verb}<a@[a-b:c]>`,
+    `${verb}"a" `,
+    `${verb}<a@b-c.d> `,
+    `${verb}@a,@b:c@d`,
   ]),
-  'MAIL FROM:<>', 'MAIL FROM:<> SIZE=11 RET=FULL ENVID=a+2B', 'MAIL FROM:<> BODY=8BITMIME', 'MAIL FROM:<> BODY=7BIT RET=HDRS', 'MAIL FROM:<> AUTH=<>', 'MAIL FROM:<> BODY=BINARYMIME',
-  'RCPT TO:<a> NOTIFY=NEVER', 'RCPT TO:<a> NOTIFY=SUCCESS,FAILURE,DELAY', 'RCPT TO:<a> ORCPT=a-b;c+2B',
+  'MAIL FROM:<>',
+  'MAIL FROM:<> SIZE=11 RET=FULL ENVID=a+2B',
+  'MAIL FROM:<> BODY=8BITMIME',
+  'MAIL FROM:<> BODY=7BIT RET=HDRS',
+  'MAIL FROM:<> AUTH=<>',
+  'MAIL FROM:<> BODY=BINARYMIME',
+  'RCPT TO:<a> NOTIFY=NEVER',
+  'RCPT TO:<a> NOTIFY=SUCCESS,FAILURE,DELAY',
+  'RCPT TO:<a> ORCPT=a-b;c+2B',
 ];
 const TAILS = [...new Set(LEGAL.flatMap((line) => Array.from({ length: line.length + 1 }, (_, i) => line.slice(i))))];
 const KEYWORDS = 'PIPELINING,SIZE,ETRN,AUTH,8BITMIME,DSN,CHUNKING,BINARYMIME,STARTTLS';
@@ -73,7 +114,8 @@ t.test('typed octet by octet, a line is masked from the first octet that no lega
   for (let i = 0; i < 150; i++) {
     const keywords = KEYWORDS.split(',').filter(() => next() < 0.7);
     const opening: Segment[] = [
-      { from: 's', data: '220 mx\r\n' }, { from: 'c', data: 'EHLO h\r\n' },
+      { from: 's', data: '220 mx\r\n' },
+      { from: 'c', data: 'EHLO h\r\n' },
       { from: 's', data: ['mx', ...keywords].map((keyword, j) => `250${j === keywords.length ? ' ' : '-'}${keyword}\r\n`).join('') },
     ];
     const alive = (line: string): boolean => {
@@ -108,11 +150,17 @@ t.test('cuts of random dialogues', (t) => {
     const policy = createPolicy(options);
     const uncut = runTranscript(policy, segments);
     const longest = next() < 0.3 ? 1 : 1 + Math.floor(next() * 30);
-    const cut = runTranscript(policy, segments.flatMap((segment) => pieces(segment, next, longest)));
+    const cut = runTranscript(
+      policy,
+      segments.flatMap((segment) => pieces(segment, next, longest)),
+    );
     // every masked line is refused in these dialogues, if it is answered
     if (reference.queue.includes('masked') && steeredLate(uncut, cut)) continue;
     compared++;
-    const client = segments.filter(({ from }) => from === 'c').map(({ data }) => data).join('');
+    const client = segments
+      .filter(({ from }) => from === 'c')
+      .map(({ data }) => data)
+      .join('');
     const difference = cutMismatch(client, uncut, cut);
     if (difference !== '') failures.push(`${i}: ${difference}\n${JSON.stringify({ options, segments })}`);
   }
@@ -123,7 +171,7 @@ t.test('cuts of random dialogues', (t) => {
 
 function pieces({ from, data }: Segment, next: () => number, longest: number): Segment[] {
   const result: Segment[] = [];
-  for (let at = 0; at < data.length;) {
+  for (let at = 0; at < data.length; ) {
     const length = 1 + Math.floor(next() * longest);
     result.push({ from, data: data.slice(at, at + length) });
     at += length;

@@ -4,12 +4,26 @@
 import { createCounters } from '../../src/telemetry/counters.ts';
 import { REASONS } from '../../src/telemetry/reasons.ts';
 import { type DebugSink, FORWARD, HOLD, IGNORE, type Inspector, Outcome, RESET, type Verdict } from '../../src/inspect/inspector.ts';
-import { ACTION_NONE, ACTION_RESET, createPolicy, defaultOptions, type SmtpOptions, type SmtpPolicy } from '../../src/inspect/smtp/declare.ts';
+import {
+  ACTION_NONE,
+  ACTION_RESET,
+  createPolicy,
+  defaultOptions,
+  type SmtpOptions,
+  type SmtpPolicy,
+} from '../../src/inspect/smtp/declare.ts';
 import { createSmtp } from '../../src/inspect/smtp/smtp.ts';
 
 export type Side = 'c' | 's';
-export interface Segment { from: Side; data: string }
-export interface Emission { t: number; to: Side; data: string }
+export interface Segment {
+  from: Side;
+  data: string;
+}
+export interface Emission {
+  t: number;
+  to: Side;
+  data: string;
+}
 
 /** What a whole transcript came to. */
 export interface Result {
@@ -25,8 +39,19 @@ const SESSIONS = 256;
 const PADDING = 5;
 /** Events that say a line was judged illegal or rewritten although no octet may have changed. */
 const MASKING = new Set([
-  'cmd.illegal', 'cmd.syntax', 'cmd.control-char', 'cmd.bare-newline', 'cmd.8bit', 'cmd.not-offered', 'addr.expansion', 'addr.syntax', 'addr.pipe',
-  'param.syntax', 'param.not-negotiated', 'bdat.syntax', 'auth.syntax',
+  'cmd.illegal',
+  'cmd.syntax',
+  'cmd.control-char',
+  'cmd.bare-newline',
+  'cmd.8bit',
+  'cmd.not-offered',
+  'addr.expansion',
+  'addr.syntax',
+  'addr.pipe',
+  'param.syntax',
+  'param.not-negotiated',
+  'bdat.syntax',
+  'auth.syntax',
 ]);
 
 export const counters = createCounters();
@@ -43,13 +68,26 @@ export function corpusPolicy(esmtp: boolean, config: Record<string, unknown> = {
   const options: { -readonly [name in keyof SmtpOptions]: SmtpOptions[name] } = defaultOptions(esmtp);
   for (const [name, value] of Object.entries(config)) {
     switch (name) {
-      case 'maxRcpt': options.recipients = { above: value as number, action: ACTION_RESET }; break;
-      case 'maxInvalidRcpt': options.invalidRecipients = { above: value as number, action: value === 0 ? ACTION_NONE : ACTION_RESET }; break;
-      case 'profile': case 'allowTls': case 'extensions': case 'maskBanner': case 'maxChunk': case 'maxReceived': case 'signatures': case 'holdMs':
-      case 'lineTimeoutMs': case 'dataIdleMs':
+      case 'maxRcpt':
+        options.recipients = { above: value as number, action: ACTION_RESET };
+        break;
+      case 'maxInvalidRcpt':
+        options.invalidRecipients = { above: value as number, action: value === 0 ? ACTION_NONE : ACTION_RESET };
+        break;
+      case 'profile':
+      case 'allowTls':
+      case 'extensions':
+      case 'maskBanner':
+      case 'maxChunk':
+      case 'maxReceived':
+      case 'signatures':
+      case 'holdMs':
+      case 'lineTimeoutMs':
+      case 'dataIdleMs':
         Object.assign(options, { [name]: value });
         break;
-      default: throw new Error(`config ${name}`);
+      default:
+        throw new Error(`config ${name}`);
     }
   }
   return createPolicy(options);
@@ -84,7 +122,7 @@ export class Dialogue {
   now = 0;
   resetAt = -1;
   private readonly sides = [new Direction(), new Direction()];
-  private readonly session = nextSession = (nextSession + 1) % SESSIONS;
+  private readonly session = (nextSession = (nextSession + 1) % SESSIONS);
   private masked = false;
   private closed = false;
   private opaque = false;
@@ -124,8 +162,12 @@ export class Dialogue {
     const [client, server] = this.sides as [Direction, Direction];
     const verdict = this.resetAt >= 0 ? 'reset' : this.masked || this.log.some((name) => MASKING.has(name)) ? 'mask' : 'pass';
     return {
-      toServer: latin1(client.sent, client.released), toClient: latin1(server.sent, server.released), verdict, log: this.log,
-      held: [client.length - client.released, server.length - server.released], resetAt: this.resetAt,
+      toServer: latin1(client.sent, client.released),
+      toClient: latin1(server.sent, server.released),
+      verdict,
+      log: this.log,
+      held: [client.length - client.released, server.length - server.released],
+      resetAt: this.resetAt,
     };
   }
 
@@ -159,7 +201,8 @@ export class Dialogue {
     for (let i = 0; i < outcome.editCount; i++) {
       const from = outcome.editFrom[i]!;
       const to = outcome.editTo[i]!;
-      if (from < side.released || to > judged || from >= to) throw new Error(`edit ${from}..${to} released ${side.released} judged ${judged}`);
+      if (from < side.released || to > judged || from >= to)
+        throw new Error(`edit ${from}..${to} released ${side.released} judged ${judged}`);
       side.sent.fill(outcome.editOctet[i]!, from, to);
       this.masked = true;
     }
@@ -167,9 +210,14 @@ export class Dialogue {
       this.log.push(REASONS[outcome.eventReason[i]!]!.name);
       this.texts.push(latin1(outcome.eventText.subarray(i * 128), outcome.eventTextLength[i]!));
     }
-    if (outcome.releaseTo < side.released || outcome.releaseTo > judged) throw new Error(`releaseTo ${outcome.releaseTo} of ${side.released}..${judged}`);
+    if (outcome.releaseTo < side.released || outcome.releaseTo > judged)
+      throw new Error(`releaseTo ${outcome.releaseTo} of ${side.released}..${judged}`);
     if (outcome.releaseTo > side.released) {
-      this.emissions.push({ t: this.now, to: d === 0 ? 's' : 'c', data: latin1(side.sent.subarray(side.released), outcome.releaseTo - side.released) });
+      this.emissions.push({
+        t: this.now,
+        to: d === 0 ? 's' : 'c',
+        data: latin1(side.sent.subarray(side.released), outcome.releaseTo - side.released),
+      });
       side.released = outcome.releaseTo;
     }
     if (outcome.hasDeadline) this.deadline = outcome.deadline;

@@ -28,7 +28,27 @@ const HELO = new RegExp(`^(?:${DOMAIN}|${LITERAL})$`);
 const XTEXT = '(?:[!-*,-<>-~]|\\+[0-9A-Fa-f]{2})';
 /** What a path may still become: one of these behind it makes a whole one. */
 const COMPLETIONS = [
-  '', 'a', 'a@a', '@a', '"', '"@a', 'a"@a', 'a:a', ':a', '@a:a', 'a]', ']', '1]', '1.1]', '1.1.1]', '1.1.1.1]', '.1]', '.1.1]', '.1.1.1]', ':a]', 'a:a]',
+  '',
+  'a',
+  'a@a',
+  '@a',
+  '"',
+  '"@a',
+  'a"@a',
+  'a:a',
+  ':a',
+  '@a:a',
+  'a]',
+  ']',
+  '1]',
+  '1.1]',
+  '1.1.1]',
+  '1.1.1.1]',
+  '.1]',
+  '.1.1]',
+  '.1.1.1]',
+  ':a]',
+  'a:a]',
 ];
 
 type Verdict = { kind: 'pass' | 'mask' | 'reset'; name: string; notes: string[]; piped?: string };
@@ -204,8 +224,17 @@ export class Reference {
     if (verb === 'AUTH' && this.options.esmtp) return 12_288;
     if (verb === 'RCPT') return 512 + has('DSN', 500);
     if (!SENDERS.includes(verb)) return 512;
-    return 512 + has('SIZE', 26) + has('8BITMIME', 17) + has('AUTH', 500) + has('SMTPUTF8', 10) + has('DELIVERBY', 17) + has('MT-PRIORITY', 15)
-      + has('FUTURERELEASE', 34) + has('DSN', 100);
+    return (
+      512 +
+      has('SIZE', 26) +
+      has('8BITMIME', 17) +
+      has('AUTH', 500) +
+      has('SMTPUTF8', 10) +
+      has('DELIVERBY', 17) +
+      has('MT-PRIORITY', 15) +
+      has('FUTURERELEASE', 34) +
+      has('DSN', 100)
+    );
   }
 
   private judge(line: string): Verdict {
@@ -218,7 +247,8 @@ export class Reference {
     if (line.length + 2 > this.limit(verbOf(line))) return reset('cmd.too-long');
     if (/[\r\n]/.test(line)) return mask('cmd.bare-newline');
     if (/[\x00-\x08\x0b-\x1f\x7f]/.test(line)) return mask('cmd.control-char');
-    if (/[\x80-\xff]/.test(line) && !(['MAIL', 'RCPT', 'VRFY'].includes(verb) && usable && this.visible.has('SMTPUTF8') && isUtf8(line))) return mask('cmd.8bit');
+    if (/[\x80-\xff]/.test(line) && !(['MAIL', 'RCPT', 'VRFY'].includes(verb) && usable && this.visible.has('SMTPUTF8') && isUtf8(line)))
+      return mask('cmd.8bit');
     if (trimmed === '') return { kind: 'pass', name: '', notes: ['cmd.empty'] };
     if (/^[ \t]/.test(line)) return mask('cmd.syntax');
     if (!allowed.includes(verb)) return mask('cmd.illegal');
@@ -226,9 +256,11 @@ export class Reference {
     if (trimmed.includes('\t')) return mask('cmd.syntax');
     const argument = trimmed.slice(verb.length);
     if (SENDERS.includes(verb) || verb === 'RCPT') return this.envelope(verb, argument, line);
-    return ARGUMENTS[verb]!.test(argument) && (verb !== 'BDAT' || Number(/\d+/.exec(argument)![0]) <= this.options.maxChunk)
-      && (!['HELO', 'EHLO'].includes(verb) || argument.length <= 256)
-      ? { kind: 'pass', name: '', notes: [] } : mask(verb === 'BDAT' ? 'bdat.syntax' : 'cmd.syntax');
+    return ARGUMENTS[verb]!.test(argument) &&
+      (verb !== 'BDAT' || Number(/\d+/.exec(argument)![0]) <= this.options.maxChunk) &&
+      (!['HELO', 'EHLO'].includes(verb) || argument.length <= 256)
+      ? { kind: 'pass', name: '', notes: [] }
+      : mask(verb === 'BDAT' ? 'bdat.syntax' : 'cmd.syntax');
   }
 
   /** What resets as soon as it is complete, whatever follows. */
@@ -240,12 +272,23 @@ export class Reference {
     const at = this.pipeAt(rest);
     const limit = this.limit(verb) - 2;
     if (at >= 0) {
-      const first = rest.slice(at).split('').findIndex((c) => c === '|');
+      const first = rest
+        .slice(at)
+        .split('')
+        .findIndex((c) => c === '|');
       const behind = rest.slice(at, at + Math.max(first, 0));
       const before = rest.slice(0, at);
       const eight = /[\x80-\xff]/.test(before) && !(['MAIL', 'RCPT'].includes(verb) && this.visible.has('SMTPUTF8') && isUtf8(before));
-      if (this.options.signatures && first >= 0 && !eight && !/[\x00-\x08\x0a-\x1f\x7f]|\$\{/.test(behind) && closing(rest, at) > at + first && !/[\t]/.test(behind)
-        && found[0].length + at + first < limit && utf8Fits(behind)) {
+      if (
+        this.options.signatures &&
+        first >= 0 &&
+        !eight &&
+        !/[\x00-\x08\x0a-\x1f\x7f]|\$\{/.test(behind) &&
+        closing(rest, at) > at + first &&
+        !/[\t]/.test(behind) &&
+        found[0].length + at + first < limit &&
+        utf8Fits(behind)
+      ) {
         return reset(verb === 'RCPT' ? 'sig.3101' : 'sig.3102');
       }
       return null;
@@ -253,7 +296,9 @@ export class Reference {
     if (verb === 'RCPT') return null;
     const path = this.path(rest, true);
     if (path === null || path[1]!.length <= 320 || found[0].length + path[0].length > limit || path[0].includes('${')) return null;
-    return /[\x80-\xff]/.test(path[0]) && !(verb === 'MAIL' && this.visible.has('SMTPUTF8') && isUtf8(path[0])) ? null : reset('addr.too-long');
+    return /[\x80-\xff]/.test(path[0]) && !(verb === 'MAIL' && this.visible.has('SMTPUTF8') && isUtf8(path[0]))
+      ? null
+      : reset('addr.too-long');
   }
 
   private path(rest: string, sender: boolean): RegExpExecArray | null {
@@ -286,7 +331,12 @@ export class Reference {
       if (!sender) this.recipients++;
       const end = closing(rest, at);
       const blanked = rest.slice(0, end).replace(/[|`]/g, ' ') + rest.slice(end);
-      return { kind: 'pass', name: '', notes: ['addr.pipe'], piped: line.slice(0, verb.length + found[0].length) + blanked + line.slice(verb.length + argument.length) };
+      return {
+        kind: 'pass',
+        name: '',
+        notes: ['addr.pipe'],
+        piped: line.slice(0, verb.length + found[0].length) + blanked + line.slice(verb.length + argument.length),
+      };
     }
     const path = this.path(rest, sender);
     if (path === null) return mask('addr.syntax');
@@ -303,11 +353,13 @@ export class Reference {
       if (!/^[A-Za-z0-9][A-Za-z0-9-]*$/.test(key)) return 'param.syntax';
       const name = key.toUpperCase();
       const needs = (sender ? SENDER_PARAMETERS : RECIPIENT_PARAMETERS)[name];
-      if (needs === undefined || !needs.keywords.some((group) => group.every((keyword) => this.visible.has(keyword)))) return 'param.not-negotiated';
+      if (needs === undefined || !needs.keywords.some((group) => group.every((keyword) => this.visible.has(keyword))))
+        return 'param.not-negotiated';
       if (needs.value === null ? equals !== '' : equals === '' || !needs.value.test(value)) return 'param.syntax';
       if (name === 'BODY') {
         const binary = value.toUpperCase() === 'BINARYMIME';
-        if (binary ? !(this.visible.has('CHUNKING') && this.visible.has('BINARYMIME')) : !this.visible.has('8BITMIME')) return 'param.not-negotiated';
+        if (binary ? !(this.visible.has('CHUNKING') && this.visible.has('BINARYMIME')) : !this.visible.has('8BITMIME'))
+          return 'param.not-negotiated';
       }
     }
     return null;
@@ -388,7 +440,8 @@ export class Reference {
           if (code < 400) return this.close('reply.desync');
           this.log.push('reply.early-data');
         }
-      } else if ((code === 354 && head !== 'data') || (code === 334 && head !== 'auth' && head !== 'sasl')) return this.close('reply.desync');
+      } else if ((code === 354 && head !== 'data') || (code === 334 && head !== 'auth' && head !== 'sasl'))
+        return this.close('reply.desync');
     } else if (code !== this.open) {
       if (!this.stray && STEERED.includes(this.queue[0]!)) return this.close('reply.syntax');
       this.note('reply.syntax');
@@ -415,8 +468,11 @@ export class Reference {
     const [word = ''] = text.slice(4).split(' ');
     const keyword = /^AUTH=/i.test(word) ? 'AUTH' : word.toUpperCase();
     const { extensions, allowTls } = this.options;
-    const passes = (KNOWN.includes(keyword) || (extensions.includes(keyword) && (keyword !== 'BINARYMIME' || extensions.includes('CHUNKING')))
-      || (keyword === 'STARTTLS' && allowTls)) && !/[\x00-\x08\x0a-\x1f\x7f]/.test(text);
+    const passes =
+      (KNOWN.includes(keyword) ||
+        (extensions.includes(keyword) && (keyword !== 'BINARYMIME' || extensions.includes('CHUNKING'))) ||
+        (keyword === 'STARTTLS' && allowTls)) &&
+      !/[\x00-\x08\x0a-\x1f\x7f]/.test(text);
     if (passes) {
       this.offered.add(keyword);
       return line;
@@ -451,12 +507,24 @@ function verbOf(line: string): string {
 
 const TEXT = /^(?: (?! )[ -~\x80-\xff]*)?$/;
 const ARGUMENTS: Record<string, RegExp> = {
-  DATA: /^$/, RSET: /^$/, QUIT: /^$/, STARTTLS: /^$/, NOOP: TEXT, HELP: TEXT, VRFY: /^ [!-~\x80-\xff][ -~\x80-\xff]*$/, ETRN: /^ [!-~]+$/,
-  HELO: new RegExp(`^ ${HELO.source.slice(1)}`), EHLO: new RegExp(`^ ${HELO.source.slice(1)}`),
-  AUTH: /^ [A-Za-z0-9_-]{1,20}(?: (?:=|[A-Za-z0-9+/]+={0,2}))?$/, BDAT: /^ \d+(?: LAST)?$/i,
+  DATA: /^$/,
+  RSET: /^$/,
+  QUIT: /^$/,
+  STARTTLS: /^$/,
+  NOOP: TEXT,
+  HELP: TEXT,
+  VRFY: /^ [!-~\x80-\xff][ -~\x80-\xff]*$/,
+  ETRN: /^ [!-~]+$/,
+  HELO: new RegExp(`^ ${HELO.source.slice(1)}`),
+  EHLO: new RegExp(`^ ${HELO.source.slice(1)}`),
+  AUTH: /^ [A-Za-z0-9_-]{1,20}(?: (?:=|[A-Za-z0-9+/]+={0,2}))?$/,
+  BDAT: /^ \d+(?: LAST)?$/i,
 };
 
-interface Parameter { keywords: string[][]; value: RegExp | null }
+interface Parameter {
+  keywords: string[][];
+  value: RegExp | null;
+}
 const ANY = /^[!-<>-~]+$/;
 const SENDER_PARAMETERS: Record<string, Parameter> = {
   SIZE: { keywords: [['SIZE']], value: /^\d{1,20}$/ },
@@ -559,7 +627,11 @@ function lookalikes(text: string): { at: number; known: number }[] {
   return found;
 }
 
-interface Line { text: string; start: number; offset: number }
+interface Line {
+  text: string;
+  start: number;
+  offset: number;
+}
 
 /** Lines that end with LF, without their line ends and dots of transparency; `header` is how many of them are the header. */
 function split(message: string, dots: readonly { at: number }[]): { lines: Line[]; header: number } {
@@ -580,7 +652,11 @@ function split(message: string, dots: readonly { at: number }[]): { lines: Line[
   return { lines, header: empty < 0 ? lines.length : empty };
 }
 
-interface Field { text: string; start: number; lines: Line[] }
+interface Field {
+  text: string;
+  start: number;
+  lines: Line[];
+}
 
 function fieldsOf(lines: readonly Line[]): Field[] {
   const fields: Field[] = [];
@@ -595,7 +671,11 @@ function fieldsOf(lines: readonly Line[]): Field[] {
 }
 
 /** The first octet (behind it: `at`) that resets, and where its field begins. */
-function firstReset(message: string, dots: readonly { at: number }[], options: SmtpOptions): { at: number; field: number; name: string } | null {
+function firstReset(
+  message: string,
+  dots: readonly { at: number }[],
+  options: SmtpOptions,
+): { at: number; field: number; name: string } | null {
   const { lines, header } = split(message, dots);
   const found: { at: number; field: number; name: string }[] = [];
   const fields = fieldsOf(lines.slice(0, header));
@@ -618,20 +698,30 @@ function firstReset(message: string, dots: readonly { at: number }[], options: S
     pushName(text, start, place, found);
   }
   for (const { text, start, lines: parts } of fieldsOf(lines.slice(header + 1))) {
-    pushName(text, start, (index) => {
-      let left = index;
-      for (const part of parts) {
-        if (left < part.text.length) return part.offset + left + 1;
-        left -= part.text.length;
-      }
-      return message.length;
-    }, found);
+    pushName(
+      text,
+      start,
+      (index) => {
+        let left = index;
+        for (const part of parts) {
+          if (left < part.text.length) return part.offset + left + 1;
+          left -= part.text.length;
+        }
+        return message.length;
+      },
+      found,
+    );
   }
   found.sort((a, b) => a.at - b.at);
   return found[0] ?? null;
 }
 
-function pushName(text: string, field: number, place: (index: number) => number, found: { at: number; field: number; name: string }[]): void {
+function pushName(
+  text: string,
+  field: number,
+  place: (index: number) => number,
+  found: { at: number; field: number; name: string }[],
+): void {
   if (!/^content-(?:type|disposition)[ \t]*:/i.test(text) || nameLength(text) <= 255) return;
   let length = 0;
   while (nameLength(text.slice(0, length)) <= 255) length++;
@@ -646,7 +736,13 @@ function nameLength(field: string): number {
     const found = /^[ \t]*(?:file)?name[ \t]*(?:\*[0-9*]*)?[ \t]*=([^]*)$/i.exec(parameter);
     if (found === null) continue;
     for (const piece of found[1]!.match(/"(?:\\[^]|[^"\\])*\\?"?|[^"]+/g) ?? []) {
-      total += piece.startsWith('"') ? piece.slice(1).replace(/"$/, '').replace(/\\([^])/g, '$1').replace(/\\$/, '').length : piece.replace(/[ \t]/g, '').length;
+      total += piece.startsWith('"')
+        ? piece
+            .slice(1)
+            .replace(/"$/, '')
+            .replace(/\\([^])/g, '$1')
+            .replace(/\\$/, '').length
+        : piece.replace(/[ \t]/g, '').length;
     }
   }
   return total;

@@ -20,7 +20,9 @@ import { random } from './random.ts';
 import { referenceSession } from './reference-session.ts';
 
 t.test('debug ip inspect smtp: the trace of the reference document, 117 messages of 117', (t) => {
-  const wanted = readFileSync(join(root(), 'test/inspect/fixtures/debug-ip-inspect-smtp.txt'), 'utf8').split('\n').filter((line) => line !== '');
+  const wanted = readFileSync(join(root(), 'test/inspect/fixtures/debug-ip-inspect-smtp.txt'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
   t.equal(wanted.length, 117);
   const sink = new DebugSink();
   setDebug(sink);
@@ -32,7 +34,12 @@ t.test('debug ip inspect smtp: the trace of the reference document, 117 messages
     dialogue.feed(from, data);
     for (let i = 0; i < sink.count; i++) {
       const at = i * DEBUG_WORDS;
-      const text = debugText(sink.records[at + DEBUG_SHAPE]!, sink.records[at + DEBUG_A]!, sink.records[at + DEBUG_A + 1]!, sink.records[at + DEBUG_A + 2]!);
+      const text = debugText(
+        sink.records[at + DEBUG_SHAPE]!,
+        sink.records[at + DEBUG_A]!,
+        sink.records[at + DEBUG_A + 1]!,
+        sink.records[at + DEBUG_A + 2]!,
+      );
       const line = wanted[got.length] ?? '';
       t.equal(text, line.slice(line.indexOf('CBAC')), `message ${got.length + 1}`);
       // IOS stamps a message when it prints it, up to two ticks of 4 ms behind its segment
@@ -58,10 +65,64 @@ t.test('verb trie: the state numbers of IOS', (t) => {
   const trie = verbTrie([]);
   const state = (text: string): number => [...text].reduce((node, c) => trie.next[node * COLUMNS + FOLD[c.charCodeAt(0)]!]!, ROOT);
   const levels: Record<string, number> = {
-    V: 3, S: 4, R: 5, Q: 6, N: 7, M: 8, H: 9, E: 10, D: 11, A: 12, '.': 13, '\r': 14, VR: 15, SO: 16, SE: 17, SA: 18, RS: 19, RC: 20, QU: 21, NO: 22, MA: 23, HE: 24,
-    ET: 25, EH: 26, DA: 27, AU: 28, '.\r': 29, '\r\n': 30, VRF: 31, SOM: 32, SEN: 33, SAM: 34, RSE: 35, RCP: 36, QUI: 37, NOO: 38, MAI: 39, HEL: 40, ETR: 41, EHL: 42,
-    DAT: 43, AUT: 44, '.\r\n': 45, VRFY: 46, SOML: 47, SEND: 48, SAML: 49, RSET: 50, RCPT: 51, QUIT: 52, NOOP: 53, MAIL: 54, HELP: 55, HELO: 56, ETRN: 57, EHLO: 58,
-    DATA: 59, AUTH: 60,
+    V: 3,
+    S: 4,
+    R: 5,
+    Q: 6,
+    N: 7,
+    M: 8,
+    H: 9,
+    E: 10,
+    D: 11,
+    A: 12,
+    '.': 13,
+    '\r': 14,
+    VR: 15,
+    SO: 16,
+    SE: 17,
+    SA: 18,
+    RS: 19,
+    RC: 20,
+    QU: 21,
+    NO: 22,
+    MA: 23,
+    HE: 24,
+    ET: 25,
+    EH: 26,
+    DA: 27,
+    AU: 28,
+    '.\r': 29,
+    '\r\n': 30,
+    VRF: 31,
+    SOM: 32,
+    SEN: 33,
+    SAM: 34,
+    RSE: 35,
+    RCP: 36,
+    QUI: 37,
+    NOO: 38,
+    MAI: 39,
+    HEL: 40,
+    ETR: 41,
+    EHL: 42,
+    DAT: 43,
+    AUT: 44,
+    '.\r\n': 45,
+    VRFY: 46,
+    SOML: 47,
+    SEND: 48,
+    SAML: 49,
+    RSET: 50,
+    RCPT: 51,
+    QUIT: 52,
+    NOOP: 53,
+    MAIL: 54,
+    HELP: 55,
+    HELO: 56,
+    ETRN: 57,
+    EHLO: 58,
+    DATA: 59,
+    AUTH: 60,
   };
   for (const [text, number] of Object.entries(levels)) t.equal(state(text), number, JSON.stringify(text));
   t.ok(state('BDAT') > 60);
@@ -78,7 +139,8 @@ t.test('UTF-8 automaton agrees with TextDecoder on all sequences of two octets a
       return false;
     }
   };
-  const accepts = (octets: readonly number[]): boolean => octets.reduce((state, octet) => (state < 0 ? -1 : utf8Next(state, octet)), 0) === 0;
+  const accepts = (octets: readonly number[]): boolean =>
+    octets.reduce((state, octet) => (state < 0 ? -1 : utf8Next(state, octet)), 0) === 0;
   const wrong: number[][] = [];
   const check = (octets: number[]): void => {
     if (valid(octets) !== accepts(octets)) wrong.push(octets);
@@ -94,24 +156,51 @@ t.test('UTF-8 automaton agrees with TextDecoder on all sequences of two octets a
 });
 
 t.test('regular expressions of the policy agree with those of JavaScript', (t) => {
-  const patterns = ['a', '^a', 'a$', '^a+b*$', '(ab|c)+', '[a-c]x', '[^a]$', 'a.c', '^(a|b)?c{2,3}$', '\\.', 'a|^b|c$', '^$', 'x{0}', '(a*)*b', '[]a]', '^.*@evil\\.example$'];
+  const patterns = [
+    'a',
+    '^a',
+    'a$',
+    '^a+b*$',
+    '(ab|c)+',
+    '[a-c]x',
+    '[^a]$',
+    'a.c',
+    '^(a|b)?c{2,3}$',
+    '\\.',
+    'a|^b|c$',
+    '^$',
+    'x{0}',
+    '(a*)*b',
+    '[]a]',
+    '^.*@evil\\.example$',
+  ];
   const next = random(11);
   for (const pattern of patterns) {
     const automaton = compileRegex([{ pattern, not: false, action: 1 }]);
     const expression = new RegExp(pattern.replace('[]a]', '[\\]a]'), 's');
     for (let i = 0; i < 200; i++) {
-      const text = Array.from({ length: Math.floor(next() * 7) }, () => 'abcx.@]'[Math.floor(next() * 7)]).join('') + (next() < 0.1 ? '@evil.example' : '');
+      const text =
+        Array.from({ length: Math.floor(next() * 7) }, () => 'abcx.@]'[Math.floor(next() * 7)]).join('') +
+        (next() < 0.1 ? '@evil.example' : '');
       const state = [...text].reduce((at, c) => automaton.next[at * 256 + c.charCodeAt(0)]!, 0);
       if ((automaton.action[state] === 1) !== expression.test(text)) t.fail(`${pattern} on ${JSON.stringify(text)}`);
     }
   }
-  for (const bad of ['(', ')', '[a', '*', 'a{', '\\', 'a{999}']) t.throws(() => compileRegex([{ pattern: bad, not: false, action: 1 }]), bad);
-  const two = compileRegex([{ pattern: 'a', not: false, action: 1 }, { pattern: '^b', not: true, action: 2 }]);
+  for (const bad of ['(', ')', '[a', '*', 'a{', '\\', 'a{999}'])
+    t.throws(() => compileRegex([{ pattern: bad, not: false, action: 1 }]), bad);
+  const two = compileRegex([
+    { pattern: 'a', not: false, action: 1 },
+    { pattern: '^b', not: true, action: 2 },
+  ]);
   t.equal(two.action[0], 2, 'an empty text does not begin with b');
   t.end();
 });
 
-const HELO: Segment[] = [{ from: 's', data: '220 mx\r\n' }, { from: 'c', data: 'HELO h\r\n' }, { from: 's', data: '250 mx\r\n' }];
+const HELO: Segment[] = [
+  { from: 's', data: '220 mx\r\n' },
+  { from: 'c', data: 'HELO h\r\n' },
+  { from: 's', data: '250 mx\r\n' },
+];
 const DATA: Segment[] = [...HELO, { from: 'c', data: 'DATA\r\n' }, { from: 's', data: '354 go\r\n' }];
 
 function run(policy: SmtpPolicy, segments: readonly Segment[]): Dialogue {
@@ -134,7 +223,9 @@ t.test('events carry the text of the line as the client sent it', (t) => {
 t.test('counters: command lines, masked ones, masked reply lines', (t) => {
   const before = counters.slice();
   run(corpusPolicy(true, { maskBanner: true }), [
-    { from: 's', data: '220 banner text\r\n' }, { from: 'c', data: 'EHLO h\r\n' }, { from: 's', data: '250-mx\r\n250-STARTTLS\r\n250 XCLIENT\r\n' },
+    { from: 's', data: '220 banner text\r\n' },
+    { from: 'c', data: 'EHLO h\r\n' },
+    { from: 's', data: '250-mx\r\n250-STARTTLS\r\n250 XCLIENT\r\n' },
     { from: 'c', data: 'EXPN a\r\nNOOP\r\nMAIL FROM:<a|b@c>\r\n\r\n' },
   ]);
   const moved: Record<number, number> = {};
@@ -160,11 +251,18 @@ t.test('policy map: each parameter and match does what it says', (t) => {
   };
   const command = (data: string): Segment[] => [...HELO, { from: 'c', data: `${data}\r\n` }];
   const ehlo = (reply: string, data = ''): Segment[] => [
-    { from: 's', data: '220 mx\r\n' }, { from: 'c', data: 'EHLO h\r\n' }, { from: 's', data: reply }, ...(data === '' ? [] : [{ from: 'c', data } as Segment]),
+    { from: 's', data: '220 mx\r\n' },
+    { from: 'c', data: 'EHLO h\r\n' },
+    { from: 's', data: reply },
+    ...(data === '' ? [] : [{ from: 'c', data } as Segment]),
   ];
   const parameters = (...lines: string[]): SmtpPolicy => compiled({ parameters: lines.map((line) => line.split(' ')) });
 
-  t.equal(log(compilePolicy({ keyword: 'smtp' }, undefined, new Map()), command('WIZ')), 'reset sig.3104', 'signatures are on under ip inspect');
+  t.equal(
+    log(compilePolicy({ keyword: 'smtp' }, undefined, new Map()), command('WIZ')),
+    'reset sig.3104',
+    'signatures are on under ip inspect',
+  );
   t.equal(log(parameters('signatures off'), command('WIZ')), 'mask cmd.illegal');
   t.equal(log(parameters('no signatures'), command('WIZ')), 'mask cmd.illegal');
   t.equal(log(parameters('mask-banner'), command('NOOP')), 'mask banner.masked');
@@ -172,12 +270,22 @@ t.test('policy map: each parameter and match does what it says', (t) => {
   t.equal(runTranscript(parameters('mask-banner', 'no mask-banner'), [{ from: 's', data: '220 mx\r\n' }]).toClient, '220 mx\r\n');
   t.equal(log(parameters('allow-tls'), ehlo('250-mx\r\n250 STARTTLS\r\n', 'STARTTLS\r\n')), 'pass');
   t.equal(log(parameters(), ehlo('250-mx\r\n250 STARTTLS\r\n', 'STARTTLS\r\n')), 'mask ehlo.masked cmd.illegal');
-  t.equal(log(parameters('allow-tls action log'), [...ehlo('250-mx\r\n250 STARTTLS\r\n', 'STARTTLS\r\n'), { from: 's', data: '220 go\r\n' }, { from: 'c', data: '\x16' }]), 'pass esmtp.policy-log');
+  t.equal(
+    log(parameters('allow-tls action log'), [
+      ...ehlo('250-mx\r\n250 STARTTLS\r\n', 'STARTTLS\r\n'),
+      { from: 's', data: '220 go\r\n' },
+      { from: 'c', data: '\x16' },
+    ]),
+    'pass esmtp.policy-log',
+  );
   t.equal(log(parameters('special-character action drop-connection log'), command('RCPT TO:<a`b@c>')), 'reset esmtp.policy-reset');
   t.equal(log(parameters('special-character action log', 'signatures off'), command('RCPT TO:<a|b@c>')), 'mask addr.pipe');
   t.equal(log(parameters('mail-relay example.net action drop-connection log'), command('RCPT TO:<a@example.net>')), 'pass');
   t.equal(log(parameters('mail-relay example.net action drop-connection log'), command('RCPT TO:<a@EXAMPLE.net>')), 'pass');
-  t.equal(log(parameters('mail-relay example.net action drop-connection log'), command('RCPT TO:<a@example.net.evil>')), 'reset esmtp.policy-reset');
+  t.equal(
+    log(parameters('mail-relay example.net action drop-connection log'), command('RCPT TO:<a@example.net.evil>')),
+    'reset esmtp.policy-reset',
+  );
   t.equal(log(parameters('mail-relay example.net action log'), command('RCPT TO:<a@other.example>')), 'pass esmtp.policy-log');
   t.equal(log(parameters('profile mailguard'), command('VRFY a')), 'mask cmd.illegal');
   t.equal(log(parameters('extension chunking'), ehlo('250-mx\r\n250 CHUNKING\r\n', 'BDAT 4 LAST\r\nEXPN')), 'pass');
@@ -197,26 +305,79 @@ t.test('policy map: each parameter and match does what it says', (t) => {
   t.equal(log(compiled(matched('not cmd verb HELO NOOP', 'mask')), command('RSET')), 'mask cmd.illegal');
   t.equal(log(compiled(matched('cmd line length gt 20', 'drop-connection log')), command('NOOP 1234567890123456')), 'reset cmd.too-long');
   t.equal(log(compiled(matched('cmd line length gt 20', 'log')), command('NOOP 1234567890123456')), 'pass esmtp.policy-log');
-  t.equal(log(compiled(matched('cmd RCPT count gt 1', 'log')), command('RCPT TO:<a@b>\r\nRCPT TO:<c@d>')), 'pass pipeline.not-offered esmtp.policy-log');
-  t.equal(log(compiled(matched('sender-address length gt 5', 'drop-connection log')), command('MAIL FROM:<ab@cde>')), 'reset addr.too-long');
+  t.equal(
+    log(compiled(matched('cmd RCPT count gt 1', 'log')), command('RCPT TO:<a@b>\r\nRCPT TO:<c@d>')),
+    'pass pipeline.not-offered esmtp.policy-log',
+  );
+  t.equal(
+    log(compiled(matched('sender-address length gt 5', 'drop-connection log')), command('MAIL FROM:<ab@cde>')),
+    'reset addr.too-long',
+  );
   t.equal(log(compiled(matched('sender-address length gt 5', 'log')), command('MAIL FROM:<ab@cde>')), 'pass esmtp.policy-log');
-  t.equal(log(compiled(matched('body line length gt 5', 'drop-connection log')), [...DATA, { from: 'c', data: '\r\n12345\r\n123456\r\n' }]), 'reset data.line-too-long');
-  t.equal(log(compiled(matched('header line length gt 5', 'log')), [...DATA, { from: 'c', data: 'X: 12345\r\n' }]), 'pass header.line-too-long');
-  t.equal(log(compiled(matched('MIME filename length gt 3', 'log')), [...DATA, { from: 'c', data: 'Content-Type: a; name=abcd\r\n' }]), 'pass mime.filename-too-long');
-  t.equal(log(compiled(matched('invalid-recipients count gt 0', 'log')), [...command('RCPT TO:<a@b>'), { from: 's', data: '550 no\r\n' }]), 'pass esmtp.policy-log');
-  t.equal(log(compiled(matched('invalid-recipients count gt 0', 'reset')), [...command('RCPT TO:<a@b>'), { from: 's', data: '550 no\r\n' }]), 'reset rcpt.invalid-limit');
-  t.equal(log(compiled(matched('ehlo-reply-parameter size ecode', 'mask')), ehlo('250-mx\r\n250-SIZE\r\n250 ENHANCEDSTATUSCODES\r\n')), 'mask ehlo.masked ehlo.masked');
-  t.equal(log(compiled(matched('ehlo-reply-parameter others', 'log')), ehlo('250-mx\r\n250-X-FOO\r\n250 SIZE\r\n')), 'pass esmtp.policy-log');
-  t.equal(log(compiled(matched('ehlo-reply-parameter others', 'reset')), ehlo('250-mx\r\n250-X-FOO\r\n250 SIZE\r\n')), 'reset esmtp.policy-reset');
-  t.equal(log(compiled(matched('ehlo-reply-parameter auth', 'reset log')), ehlo('250-mx\r\n250 AUTH PLAIN\r\n')), 'reset esmtp.policy-reset');
+  t.equal(
+    log(compiled(matched('body line length gt 5', 'drop-connection log')), [...DATA, { from: 'c', data: '\r\n12345\r\n123456\r\n' }]),
+    'reset data.line-too-long',
+  );
+  t.equal(
+    log(compiled(matched('header line length gt 5', 'log')), [...DATA, { from: 'c', data: 'X: 12345\r\n' }]),
+    'pass header.line-too-long',
+  );
+  t.equal(
+    log(compiled(matched('MIME filename length gt 3', 'log')), [...DATA, { from: 'c', data: 'Content-Type: a; name=abcd\r\n' }]),
+    'pass mime.filename-too-long',
+  );
+  t.equal(
+    log(compiled(matched('invalid-recipients count gt 0', 'log')), [...command('RCPT TO:<a@b>'), { from: 's', data: '550 no\r\n' }]),
+    'pass esmtp.policy-log',
+  );
+  t.equal(
+    log(compiled(matched('invalid-recipients count gt 0', 'reset')), [...command('RCPT TO:<a@b>'), { from: 's', data: '550 no\r\n' }]),
+    'reset rcpt.invalid-limit',
+  );
+  t.equal(
+    log(compiled(matched('ehlo-reply-parameter size ecode', 'mask')), ehlo('250-mx\r\n250-SIZE\r\n250 ENHANCEDSTATUSCODES\r\n')),
+    'mask ehlo.masked ehlo.masked',
+  );
+  t.equal(
+    log(compiled(matched('ehlo-reply-parameter others', 'log')), ehlo('250-mx\r\n250-X-FOO\r\n250 SIZE\r\n')),
+    'pass esmtp.policy-log',
+  );
+  t.equal(
+    log(compiled(matched('ehlo-reply-parameter others', 'reset')), ehlo('250-mx\r\n250-X-FOO\r\n250 SIZE\r\n')),
+    'reset esmtp.policy-reset',
+  );
+  t.equal(
+    log(compiled(matched('ehlo-reply-parameter auth', 'reset log')), ehlo('250-mx\r\n250 AUTH PLAIN\r\n')),
+    'reset esmtp.policy-reset',
+  );
   const regexes: [string, string][] = [['bad', 'spam.*@evil\\.example']];
-  t.equal(log(compiled(matched('sender-address regex bad', 'drop-connection log'), 'esmtp', regexes), command('MAIL FROM:<a.spammer@evil.example>')), 'reset esmtp.policy-reset');
-  t.equal(log(compiled(matched('sender-address regex bad', 'log'), 'esmtp', regexes), command('MAIL FROM:spam@evil.example')), 'pass esmtp.policy-log addr.no-brackets');
+  t.equal(
+    log(
+      compiled(matched('sender-address regex bad', 'drop-connection log'), 'esmtp', regexes),
+      command('MAIL FROM:<a.spammer@evil.example>'),
+    ),
+    'reset esmtp.policy-reset',
+  );
+  t.equal(
+    log(compiled(matched('sender-address regex bad', 'log'), 'esmtp', regexes), command('MAIL FROM:spam@evil.example')),
+    'pass esmtp.policy-log addr.no-brackets',
+  );
   t.equal(log(compiled(matched('sender-address regex bad', 'reset'), 'esmtp', regexes), command('MAIL FROM:<ham@evil.example>')), 'pass');
 
-  for (const bad of [matched('cmd verb FOO', 'mask'), matched('cmd line length gt', 'log'), matched('sender-address regex none', 'log'), matched('weather gt 3', 'log'), { parameters: [['frob']] },
-    { parameters: [['hold-time', 'x']] }]) t.throws(() => compiled(bad));
-  t.same(structuredClone(compiled(matched('sender-address regex bad', 'log'), 'esmtp', regexes)), compiled(matched('sender-address regex bad', 'log'), 'esmtp', regexes), 'a policy can be cloned');
+  for (const bad of [
+    matched('cmd verb FOO', 'mask'),
+    matched('cmd line length gt', 'log'),
+    matched('sender-address regex none', 'log'),
+    matched('weather gt 3', 'log'),
+    { parameters: [['frob']] },
+    { parameters: [['hold-time', 'x']] },
+  ])
+    t.throws(() => compiled(bad));
+  t.same(
+    structuredClone(compiled(matched('sender-address regex bad', 'log'), 'esmtp', regexes)),
+    compiled(matched('sender-address regex bad', 'log'), 'esmtp', regexes),
+    'a policy can be cloned',
+  );
   t.end();
 });
 
@@ -224,9 +385,12 @@ t.test('the default map of the ASA compiles and changes nothing but the banner',
   const map: PolicyMapLike = {
     parameters: [['mask-banner'], ['no', 'mail-relay'], ['no', 'special-character'], ['no', 'allow-tls']],
     matches: [
-      { criterion: 'cmd line length gt 512'.split(' '), action: ['drop-connection', 'log'] }, { criterion: 'cmd RCPT count gt 100'.split(' '), action: ['drop-connection', 'log'] },
-      { criterion: 'body line length gt 998'.split(' '), action: ['log'] }, { criterion: 'header line length gt 998'.split(' '), action: ['drop-connection', 'log'] },
-      { criterion: 'sender-address length gt 320'.split(' '), action: ['drop-connection', 'log'] }, { criterion: 'MIME filename length gt 255'.split(' '), action: ['drop-connection', 'log'] },
+      { criterion: 'cmd line length gt 512'.split(' '), action: ['drop-connection', 'log'] },
+      { criterion: 'cmd RCPT count gt 100'.split(' '), action: ['drop-connection', 'log'] },
+      { criterion: 'body line length gt 998'.split(' '), action: ['log'] },
+      { criterion: 'header line length gt 998'.split(' '), action: ['drop-connection', 'log'] },
+      { criterion: 'sender-address length gt 320'.split(' '), action: ['drop-connection', 'log'] },
+      { criterion: 'MIME filename length gt 255'.split(' '), action: ['drop-connection', 'log'] },
       { criterion: 'ehlo-reply-parameter others'.split(' '), action: ['mask'] },
     ],
   };
@@ -248,7 +412,11 @@ t.test('end of the client stream: what is held leaves or is masked, a CR and hal
   t.equal(ended(corpusPolicy(true), [...DATA, { from: 'c', data: 'a\r\n.' }]), 'HELO h\r\nDATA\r\na\r\n.');
   t.equal(ended(corpusPolicy(true), [...DATA, { from: 'c', data: 'a\r\n.\r' }]), 'HELO h\r\nDATA\r\na\r\nx\r');
   const chunking = corpusPolicy(true, { extensions: ['CHUNKING'] });
-  const offered: Segment[] = [{ from: 's', data: '220 mx\r\n' }, { from: 'c', data: 'EHLO h\r\n' }, { from: 's', data: '250-mx\r\n250 CHUNKING\r\n' }];
+  const offered: Segment[] = [
+    { from: 's', data: '220 mx\r\n' },
+    { from: 'c', data: 'EHLO h\r\n' },
+    { from: 's', data: '250-mx\r\n250 CHUNKING\r\n' },
+  ];
   t.equal(ended(chunking, [...offered, { from: 'c', data: 'BDAT 5' }]), 'EHLO h\r\n');
   t.equal(ended(corpusPolicy(true), [{ from: 'c', data: 'HELO h\r\n' }]), '', 'octets before the greeting stay');
   t.end();
@@ -307,7 +475,7 @@ t.test('stream positions wrap at 2^32', (t) => {
   feed(1, '250-mx\r\n250 CHUNKING\r\n');
   feed(0, 'BDAT 2147483640\r\n');
   const filler = new Uint8Array(1 << 20).fill(0x61);
-  for (let left = 2_147_483_640; left > 0;) {
+  for (let left = 2_147_483_640; left > 0; ) {
     const length = Math.min(left, filler.length);
     out.begin(client);
     t.equal(inspector.scan(0, 0, filler, 0, length, client, 0, out), FORWARD);

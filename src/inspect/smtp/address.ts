@@ -6,17 +6,48 @@
 // searched for more of them.
 
 import {
-  ADDR_EXPANSION, ADDR_SYNTAX, ADDR_TOO_LONG, CMD_8BIT, CMD_SYNTAX, ESMTP_POLICY_LOG, ESMTP_POLICY_RESET, SIG_3101, SIG_3102,
+  ADDR_EXPANSION,
+  ADDR_SYNTAX,
+  ADDR_TOO_LONG,
+  CMD_8BIT,
+  CMD_SYNTAX,
+  ESMTP_POLICY_LOG,
+  ESMTP_POLICY_RESET,
 } from '../../telemetry/reasons.ts';
 import { trail } from './argument.ts';
+import { LITERAL_CLOSED, LITERAL_OPEN, literalOctet, openLiteral } from './literal.ts';
+import { beginPiped } from './piped.ts';
 import { ACTION_LOG, ACTION_NONE, ACTION_RESET } from './declare.ts';
 import {
-  fault, HT, inSequence, not8bit, PHASE_PARAMETER, PHASE_PATH, PHASE_PATH_END, PHASE_PIPED, PHASE_PIPED_END, RANK_8BIT, RANK_ADDRESS,
-  RANK_ARGUMENT, RANK_EXPANSION, RANK_TAB, SP,
+  fault,
+  HT,
+  inSequence,
+  not8bit,
+  PHASE_PARAMETER,
+  PHASE_PATH,
+  PHASE_PATH_END,
+  RANK_8BIT,
+  RANK_ADDRESS,
+  RANK_ARGUMENT,
+  RANK_EXPANSION,
+  SP,
 } from './phase.ts';
 import {
-  ARGUMENT, AUX, COUNT, LINE, LINE_BRACKET, LINE_DOLLAR, LINE_ESCAPE, LINE_NO_BRACKETS, LINE_PIPED, LINE_QUOTE, LINE_ROUTE, LINE_ROUTE_CHAR,
-  LINE_TAB, LINE_UNQUALIFIED, NODE, PHASE, RELAY, SENDER_STATE, UTF8, VERB,
+  ARGUMENT,
+  AUX,
+  COUNT,
+  LINE,
+  LINE_BRACKET,
+  LINE_DOLLAR,
+  LINE_NO_BRACKETS,
+  LINE_ROUTE,
+  LINE_ROUTE_CHAR,
+  LINE_UNQUALIFIED,
+  PHASE,
+  RELAY,
+  SENDER_STATE,
+  UTF8,
+  VERB,
 } from './state.ts';
 import type { Turn } from './turn.ts';
 import { RCPT } from './verbs.ts';
@@ -40,8 +71,8 @@ const ROUTE_HYPHEN = 14;
 const ROUTE_DOT = 15;
 const ROUTE_COMMA = 16;
 const ROUTE_END = 17;
-const LITERAL = 18;
-const LITERAL_END = 19;
+const LITERAL = LITERAL_OPEN;
+const LITERAL_END = LITERAL_CLOSED;
 /** `>` where a path may end. */
 const CLOSE = 20;
 /** SP where an address without brackets may end. */
@@ -137,66 +168,6 @@ function stepTable(): Uint8Array {
   return table;
 }
 
-// Address literals.  NODE: what is being read, ARGUMENT: dots << 16 | digits of the number << 12 | its value, both cut off.
-const LIT_START = 0;
-/** The first number, which may also be a tag. */
-const LIT_FIRST = 1;
-const LIT_NUMBER = 2;
-const LIT_TAG = 3;
-const LIT_TAG_HYPHEN = 4;
-const LIT_CONTENT_START = 5;
-const LIT_CONTENT = 6;
-
-/** Steps an address literal by one octet; returns LITERAL, LITERAL_END or DEAD. */
-function literal(turn: Turn, c: number): number {
-  const { words, at } = turn;
-  const kind = words[at + NODE]!;
-  const digit = c >= 0x30 && c <= 0x39;
-  const letter = CLASS[c] === C_ALNUM && !digit;
-  let next = -1;
-  if (kind === LIT_CONTENT_START || kind === LIT_CONTENT) {
-    if (c === 0x5d) return kind === LIT_CONTENT ? LITERAL_END : DEAD;
-    if (c > 0x20 && c < 0x7f && (c < 0x5b || c > 0x5d)) next = LIT_CONTENT;
-  } else if (digit && kind !== LIT_TAG && kind !== LIT_TAG_HYPHEN) {
-    if (!addDigit(turn, c, kind === LIT_NUMBER)) return DEAD;
-    next = kind === LIT_START ? LIT_FIRST : kind;
-  } else if (kind !== LIT_NUMBER && (letter || digit)) next = LIT_TAG;
-  else if (c === 0x2d && (kind === LIT_FIRST || kind === LIT_TAG || kind === LIT_TAG_HYPHEN)) next = LIT_TAG_HYPHEN;
-  else if (c === 0x3a && (kind === LIT_FIRST || kind === LIT_TAG)) next = LIT_CONTENT_START;
-  else if (kind === LIT_FIRST || kind === LIT_NUMBER) return endNumber(turn, c);
-  if (next < 0) return DEAD;
-  words[at + NODE] = next;
-  return LITERAL;
-}
-
-function addDigit(turn: Turn, c: number, strict: boolean): boolean {
-  const { words, at } = turn;
-  const packed = words[at + ARGUMENT]!;
-  const digits = Math.min(((packed >> 12) & 15) + 1, 4);
-  const value = Math.min((packed & 0xfff) * 10 + (c - 0x30), 999);
-  words[at + ARGUMENT] = (packed & ~0xffff) | (digits << 12) | value;
-  return !strict || (digits <= 3 && value <= 255);
-}
-
-/** A dot or the bracket behind a number of an IPv4 address. */
-function endNumber(turn: Turn, c: number): number {
-  const { words, at } = turn;
-  const packed = words[at + ARGUMENT]!;
-  const dots = packed >> 16;
-  const digits = (packed >> 12) & 15;
-  if (digits === 0 || digits > 3 || (packed & 0xfff) > 255) return DEAD;
-  if (c === 0x5d) return dots === 3 ? LITERAL_END : DEAD;
-  if (c !== 0x2e || dots === 3) return DEAD;
-  words[at + ARGUMENT] = (dots + 1) << 16;
-  words[at + NODE] = LIT_NUMBER;
-  return LITERAL;
-}
-
-function openLiteral(turn: Turn): void {
-  turn.words[turn.at + NODE] = LIT_START;
-  turn.words[turn.at + ARGUMENT] = 0;
-}
-
 /** Domain or address literal of HELO and EHLO, at most 255 octets.  AUX: state, COUNT: octets. */
 export function domain(turn: Turn, from: number, end: number): number {
   const { words, at, octets } = turn;
@@ -205,7 +176,7 @@ export function domain(turn: Turn, from: number, end: number): number {
   for (; i < end; i++) {
     const c = octets[i]!;
     let next = DEAD;
-    if (state === LITERAL) next = literal(turn, c);
+    if (state === LITERAL) next = literalOctet(turn, c);
     else if (c < 0x80) next = STEP[state * CLASSES + CLASS[c]!]!;
     if (state !== LITERAL && next === LITERAL) openLiteral(turn);
     if (next === SPACE || (c === HT && (state === DOMAIN || state === LITERAL_END))) break;
@@ -254,11 +225,10 @@ export function path(turn: Turn, from: number, end: number): number {
     }
     const kind = CLASS[c]!;
     if (kind === C_PIPE) {
-      words[at + AUX] = state;
       addressOctets(turn, begin, i);
-      return pipe(turn, i);
+      return beginPiped(turn, i, state === QUOTED || state === QUOTED_ESCAPE);
     }
-    const next = state === LITERAL ? literal(turn, c) : STEP[state * CLASSES + kind]!;
+    const next = state === LITERAL ? literalOctet(turn, c) : STEP[state * CLASSES + kind]!;
     if (next === DEAD) {
       // an octet that is refused for its place is looked at once more, for its name
       words[at + UTF8] = utf8;
@@ -349,7 +319,8 @@ export function pathComplete(turn: Turn, i: number): boolean {
   const { words, at } = turn;
   if (words[at + PHASE] === PHASE_PATH_END) return true;
   const state = words[at + AUX]!;
-  if ((words[at + LINE]! & LINE_BRACKET) !== 0 || state === AFTER_COLON || STEP[state * CLASSES + C_SP] !== SPACE || inSequence(turn)) return false;
+  if ((words[at + LINE]! & LINE_BRACKET) !== 0 || state === AFTER_COLON || STEP[state * CLASSES + C_SP] !== SPACE || inSequence(turn))
+    return false;
   closeAddress(turn, i, state);
   return true;
 }
@@ -406,78 +377,6 @@ function addressOctets(turn: Turn, from: number, to: number): void {
 
 function lower(c: number): number {
   return c >= 0x41 && c <= 0x5a ? c + 0x20 : c;
-}
-
-/** `|` or back quote at octet `i`, the path being legal up to it. */
-function pipe(turn: Turn, i: number): number {
-  const { words, at } = turn;
-  words[at + PHASE] = PHASE_PIPED;
-  words[at + LINE]! |= LINE_PIPED;
-  words[at + LINE]! &= ~(LINE_DOLLAR | LINE_QUOTE | LINE_ESCAPE | LINE_TAB);
-  if (words[at + AUX] === QUOTED || words[at + AUX] === QUOTED_ESCAPE) words[at + LINE]! |= LINE_QUOTE;
-  return i;
-}
-
-/** Makes octet `i` a blank.  False when the session is reset for it, or the table of edits is full. */
-function blank(turn: Turn, i: number): boolean {
-  const { words, at, policy, out } = turn;
-  if (policy.signatures && turn.octets[i] === 0x7c) {
-    turn.reset(words[at + VERB] === RCPT ? SIG_3101 : SIG_3102, 0, turn.portion, i + 1);
-    return false;
-  }
-  if (policy.specialAction === ACTION_RESET) {
-    turn.reset(ESMTP_POLICY_RESET, 0, turn.portion, i + 1);
-    return false;
-  }
-  const position = (turn.origin + i) | 0;
-  if (out.edit(position, (position + 1) | 0, SP)) return true;
-  out.again = true;
-  return false;
-}
-
-/** The rest of an address with a pipe, up to its `>`. */
-export function piped(turn: Turn, from: number, end: number): number {
-  const { words, at, octets } = turn;
-  for (let i = from; i < end; i++) {
-    const c = octets[i]!;
-    const line = words[at + LINE]!;
-    if (pipedFault(turn, i, c, line)) return i;
-    if (CLASS[c] === C_PIPE && !blank(turn, i)) return i;
-    let flags = line & ~(LINE_DOLLAR | LINE_ESCAPE);
-    if (c === DOLLAR) flags |= LINE_DOLLAR;
-    if (c === HT) flags |= LINE_TAB;
-    if ((line & LINE_ESCAPE) === 0) {
-      if (c === 0x22) flags ^= LINE_QUOTE;
-      if (c === 0x5c && (flags & LINE_QUOTE) !== 0) flags |= LINE_ESCAPE;
-    }
-    words[at + LINE] = flags;
-    if (c === 0x3e && (flags & (LINE_QUOTE | LINE_BRACKET)) === LINE_BRACKET) {
-      words[at + PHASE] = PHASE_PIPED_END;
-      return i + 1;
-    }
-  }
-  return end;
-}
-
-/** Behind the `>` of such an address: nothing but the checks that stand before the path in their order. */
-export function pipedEnd(turn: Turn, from: number, end: number): number {
-  const { words, at, octets } = turn;
-  for (let i = from; i < end; i++) {
-    const c = octets[i]!;
-    const line = words[at + LINE]!;
-    if (pipedFault(turn, i, c, line)) return i;
-    words[at + LINE] = (line & ~LINE_DOLLAR) | (c === DOLLAR ? LINE_DOLLAR : 0) | (c === HT ? LINE_TAB : 0);
-  }
-  return end;
-}
-
-function pipedFault(turn: Turn, i: number, c: number, line: number): boolean {
-  if ((c >= 0x80 || inSequence(turn)) && not8bit(turn, c)) fault(turn, i, CMD_8BIT, RANK_8BIT);
-  else if (c === OPEN_BRACE && (line & LINE_DOLLAR) !== 0) fault(turn, i, ADDR_EXPANSION, RANK_EXPANSION);
-  else if ((c < SP && c !== HT) || c === 0x7f) fault(turn, i, CMD_SYNTAX, RANK_ADDRESS);
-  else if (c !== SP && c !== HT && (line & LINE_TAB) !== 0) fault(turn, i, CMD_SYNTAX, RANK_TAB);
-  else return false;
-  return true;
 }
 
 /** Opens the path behind FROM: or TO:. */

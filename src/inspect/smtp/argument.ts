@@ -3,8 +3,20 @@
 
 import { AUTH_SYNTAX, BDAT_SYNTAX, CMD_8BIT, CMD_SYNTAX } from '../../telemetry/reasons.ts';
 import {
-  fault, HT, inSequence, not8bit, PHASE_CHUNK_SIZE, PHASE_INITIAL, PHASE_LAST, PHASE_MECHANISM, PHASE_SASL, PHASE_TEXT, PHASE_TOKEN, PHASE_TRAIL,
-  RANK_ARGUMENT, SP,
+  fault,
+  HT,
+  inSequence,
+  not8bit,
+  PHASE_CHUNK_SIZE,
+  PHASE_INITIAL,
+  PHASE_LAST,
+  PHASE_MECHANISM,
+  PHASE_SASL,
+  PHASE_TEXT,
+  PHASE_TOKEN,
+  PHASE_TRAIL,
+  RANK_ARGUMENT,
+  SP,
 } from './phase.ts';
 import { AUX, CHUNK_LEFT, COUNT, LINE, LINE_TAB, PHASE } from './state.ts';
 import type { Turn } from './turn.ts';
@@ -162,13 +174,19 @@ export function lastMarker(turn: Turn, from: number, end: number): number {
 export function argumentComplete(turn: Turn): boolean {
   const { words, at } = turn;
   switch (words[at + PHASE]) {
-    case PHASE_TEXT: return !inSequence(turn);
+    case PHASE_TEXT:
+      return !inSequence(turn);
     case PHASE_TOKEN:
     case PHASE_SASL:
-    case PHASE_INITIAL: return true;
-    case PHASE_MECHANISM: return words[at + COUNT] !== 0;
-    case PHASE_CHUNK_SIZE: return words[at + CHUNK_LEFT] !== NO_SIZE;
-    case PHASE_LAST: return words[at + COUNT] === 0 || words[at + COUNT] === LAST.length;
-    default: return false;
+    case PHASE_INITIAL:
+      return true;
+    case PHASE_MECHANISM:
+      return words[at + COUNT] !== 0;
+    case PHASE_CHUNK_SIZE:
+      return words[at + CHUNK_LEFT] !== NO_SIZE;
+    case PHASE_LAST:
+      return words[at + COUNT] === 0 || words[at + COUNT] === LAST.length;
+    default:
+      return false;
   }
 }

@@ -4,25 +4,77 @@
 // read before that octet may leave at once.  Verbs are walked in the trie of the policy (verbs.ts).
 
 import {
-  BDAT_SYNTAX, CMD_EMPTY, CMD_ILLEGAL, CMD_NOT_OFFERED, CMD_SYNTAX, ESMTP_POLICY_LOG, ESMTP_POLICY_RESET, SIG_3104, ADDR_SYNTAX, PARAM_SYNTAX,
+  BDAT_SYNTAX,
+  CMD_EMPTY,
+  CMD_ILLEGAL,
+  CMD_NOT_OFFERED,
+  CMD_SYNTAX,
+  ESMTP_POLICY_LOG,
+  ESMTP_POLICY_RESET,
+  SIG_3104,
+  ADDR_SYNTAX,
+  PARAM_SYNTAX,
 } from '../../telemetry/reasons.ts';
-import { beginPath, domain, domainComplete, DOMAIN_START, path, pathComplete, pathEnd, piped, pipedEnd, addressRefused } from './address.ts';
+import { beginPath, domain, domainComplete, DOMAIN_START, path, pathComplete, pathEnd, addressRefused } from './address.ts';
 import { argumentComplete, chunkSize, initialResponse, lastMarker, mechanism, NO_SIZE, saslResponse, text, token } from './argument.ts';
 import { K_SMTPUTF8 } from './keywords.ts';
+import { piped, pipedEnd } from './piped.ts';
 import { parameter, parameterEnd, parameterKey, parameterValue } from './parameters.ts';
 import {
-  fault, HT, PHASE_ARGUMENT, PHASE_BLANK, PHASE_CHUNK_SIZE, PHASE_DOMAIN, PHASE_INITIAL, PHASE_KEYWORD, PHASE_LAST, PHASE_MECHANISM, PHASE_PARAMETER,
-  PHASE_PARAMETER_KEY, PHASE_PATH, PHASE_PATH_END, PHASE_PIPED, PHASE_PIPED_END, PHASE_SASL, PHASE_START, PHASE_TEXT, PHASE_TOKEN, PHASE_TRAIL,
-  PHASE_VALUE, PHASE_VERB, PHASE_VERB_TAB, RANK_ADDRESS, RANK_ARGUMENT, RANK_LEADING, RANK_NOT_OFFERED, RANK_PARAMETER, RANK_TAB, RANK_VERB, SP,
+  fault,
+  HT,
+  PHASE_ARGUMENT,
+  PHASE_BLANK,
+  PHASE_CHUNK_SIZE,
+  PHASE_DOMAIN,
+  PHASE_INITIAL,
+  PHASE_KEYWORD,
+  PHASE_LAST,
+  PHASE_MECHANISM,
+  PHASE_PARAMETER,
+  PHASE_PARAMETER_KEY,
+  PHASE_PATH,
+  PHASE_PATH_END,
+  PHASE_PIPED,
+  PHASE_PIPED_END,
+  PHASE_SASL,
+  PHASE_START,
+  PHASE_TEXT,
+  PHASE_TOKEN,
+  PHASE_TRAIL,
+  PHASE_VALUE,
+  PHASE_VERB,
+  PHASE_VERB_TAB,
+  RANK_ADDRESS,
+  RANK_ARGUMENT,
+  RANK_LEADING,
+  RANK_NOT_OFFERED,
+  RANK_PARAMETER,
+  RANK_TAB,
+  RANK_VERB,
+  SP,
 } from './phase.ts';
-import {
-  AUX, CHUNK_LEFT, COUNT, FAULT, LINE, LINE_TAB, LINE_UTF8, NODE, PHASE, USABLE, VERB, VISIBLE,
-} from './state.ts';
+import { AUX, CHUNK_LEFT, COUNT, FAULT, LINE, LINE_TAB, LINE_UTF8, NODE, PHASE, USABLE, VERB, VISIBLE } from './state.ts';
 import { COLUMNS, FOLD, ROOT } from './trie.ts';
 import type { Turn } from './turn.ts';
 import { FORWARD } from '../inspector.ts';
 import {
-  AUTH, BARE_VERBS, BDAT, EHLO, ETRN, FIRST_EXTENSION, HELO, HELP, MAIL, NOOP, RCPT, SAML, SEND, SIGNATURE_VERBS, SOML, VRFY,
+  AUTH,
+  BARE_VERBS,
+  BDAT,
+  EHLO,
+  ETRN,
+  FIRST_EXTENSION,
+  HELO,
+  HELP,
+  MAIL,
+  NOOP,
+  RCPT,
+  SAML,
+  SEND,
+  SIGNATURE_VERBS,
+  SOML,
+  VRFY,
 } from './verbs.ts';
 
 const PATH_VERBS = (1 << MAIL) | (1 << RCPT) | (1 << SEND) | (1 << SOML) | (1 << SAML);
@@ -47,28 +99,50 @@ export function advance(turn: Turn, from: number, end: number): number {
 
 function phaseOctets(turn: Turn, i: number, end: number): number {
   switch (turn.words[turn.at + PHASE]) {
-    case PHASE_START: return lineStart(turn, i, end);
-    case PHASE_BLANK: return blankLine(turn, i, end);
-    case PHASE_VERB: return verb(turn, i, end);
-    case PHASE_VERB_TAB: return verbTab(turn, i, end);
-    case PHASE_ARGUMENT: return argument(turn, i);
-    case PHASE_TRAIL: return trailing(turn, i, end);
-    case PHASE_TEXT: return text(turn, i, end);
-    case PHASE_TOKEN: return token(turn, i, end);
-    case PHASE_DOMAIN: return domain(turn, i, end);
-    case PHASE_MECHANISM: return mechanism(turn, i, end);
-    case PHASE_INITIAL: return initialResponse(turn, i, end);
-    case PHASE_CHUNK_SIZE: return chunkSize(turn, i, end);
-    case PHASE_LAST: return lastMarker(turn, i, end);
-    case PHASE_KEYWORD: return pathKeyword(turn, i, end);
-    case PHASE_PATH: return path(turn, i, end);
-    case PHASE_PATH_END: return pathEnd(turn, i, end);
-    case PHASE_PIPED: return piped(turn, i, end);
-    case PHASE_PIPED_END: return pipedEnd(turn, i, end);
-    case PHASE_PARAMETER: return parameter(turn, i, end);
-    case PHASE_PARAMETER_KEY: return parameterKey(turn, i, end);
-    case PHASE_VALUE: return parameterValue(turn, i, end);
-    default: return saslResponse(turn, i, end);
+    case PHASE_START:
+      return lineStart(turn, i, end);
+    case PHASE_BLANK:
+      return blankLine(turn, i, end);
+    case PHASE_VERB:
+      return verb(turn, i, end);
+    case PHASE_VERB_TAB:
+      return verbTab(turn, i, end);
+    case PHASE_ARGUMENT:
+      return argument(turn, i);
+    case PHASE_TRAIL:
+      return trailing(turn, i, end);
+    case PHASE_TEXT:
+      return text(turn, i, end);
+    case PHASE_TOKEN:
+      return token(turn, i, end);
+    case PHASE_DOMAIN:
+      return domain(turn, i, end);
+    case PHASE_MECHANISM:
+      return mechanism(turn, i, end);
+    case PHASE_INITIAL:
+      return initialResponse(turn, i, end);
+    case PHASE_CHUNK_SIZE:
+      return chunkSize(turn, i, end);
+    case PHASE_LAST:
+      return lastMarker(turn, i, end);
+    case PHASE_KEYWORD:
+      return pathKeyword(turn, i, end);
+    case PHASE_PATH:
+      return path(turn, i, end);
+    case PHASE_PATH_END:
+      return pathEnd(turn, i, end);
+    case PHASE_PIPED:
+      return piped(turn, i, end);
+    case PHASE_PIPED_END:
+      return pipedEnd(turn, i, end);
+    case PHASE_PARAMETER:
+      return parameter(turn, i, end);
+    case PHASE_PARAMETER_KEY:
+      return parameterKey(turn, i, end);
+    case PHASE_VALUE:
+      return parameterValue(turn, i, end);
+    default:
+      return saslResponse(turn, i, end);
   }
 }
 
@@ -329,5 +403,5 @@ export function isChunkLine(turn: Turn): boolean {
   const { words, at, policy } = turn;
   if (words[at + VERB] === BDAT) return true;
   if (words[at + PHASE] !== PHASE_VERB) return false;
-  return ((policy.verbTrie.under[words[at + NODE]!]! & words[at + USABLE]!) >>> BDAT & 1) === 1;
+  return (((policy.verbTrie.under[words[at + NODE]!]! & words[at + USABLE]!) >>> BDAT) & 1) === 1;
 }

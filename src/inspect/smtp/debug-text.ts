@@ -13,15 +13,25 @@ export const SHAPE_COMMAND_END = 8;
 /** Text of a shape; unused values are ignored.  An unknown shape gives an empty text. */
 export function debugText(shape: number, a: number, b: number, c: number): string {
   switch (shape) {
-    case SHAPE_REPLY_TYPE: return 'CBAC SMTP: reply_type OTHERS';
-    case SHAPE_REPLY: return `CBAC SMTP: OTHER REPLY - Reply len: ${a}, match_len:${b}, reply_re_state:${c}`;
-    case SHAPE_REPLY_MATCH: return `CBAC SMTP: OTHER REPLY match id:${a}`;
-    case SHAPE_REPLY_END: return `CBAC SMTP: End Of Reply Line - index:${a} ,len:${b}`;
-    case SHAPE_VERB: return `CBAC SMTP: VERB - Cmd len:${a}, match_len:${b}, cmd_re_state:${c}`;
-    case SHAPE_VERB_MATCH: return `CBAC SMTP: VERB - match id:${a}`;
-    case SHAPE_PARAMETER: return `CBAC SMTP: CMD PARAM - Cmd len:${a}, match_len:${b}, cmd_re_state:${c}`;
-    case SHAPE_PARAMETER_MATCH: return `CBAC SMTP: CMD PARAM - match id:${a}`;
-    case SHAPE_COMMAND_END: return `CBAC SMTP: End Of Command Line - index:${a}, len:${b}`;
-    default: return '';
+    case SHAPE_REPLY_TYPE:
+      return 'CBAC SMTP: reply_type OTHERS';
+    case SHAPE_REPLY:
+      return `CBAC SMTP: OTHER REPLY - Reply len: ${a}, match_len:${b}, reply_re_state:${c}`;
+    case SHAPE_REPLY_MATCH:
+      return `CBAC SMTP: OTHER REPLY match id:${a}`;
+    case SHAPE_REPLY_END:
+      return `CBAC SMTP: End Of Reply Line - index:${a} ,len:${b}`;
+    case SHAPE_VERB:
+      return `CBAC SMTP: VERB - Cmd len:${a}, match_len:${b}, cmd_re_state:${c}`;
+    case SHAPE_VERB_MATCH:
+      return `CBAC SMTP: VERB - match id:${a}`;
+    case SHAPE_PARAMETER:
+      return `CBAC SMTP: CMD PARAM - Cmd len:${a}, match_len:${b}, cmd_re_state:${c}`;
+    case SHAPE_PARAMETER_MATCH:
+      return `CBAC SMTP: CMD PARAM - match id:${a}`;
+    case SHAPE_COMMAND_END:
+      return `CBAC SMTP: End Of Command Line - index:${a}, len:${b}`;
+    default:
+      return '';
   }
 }

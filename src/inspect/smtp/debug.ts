@@ -5,7 +5,14 @@
 // and AUTH= anywhere behind the verb, the reply automaton tells 2xx, 3xx and 4xx followed by a blank from all other lines.
 
 import {
-  SHAPE_COMMAND_END, SHAPE_PARAMETER, SHAPE_PARAMETER_MATCH, SHAPE_REPLY, SHAPE_REPLY_END, SHAPE_REPLY_MATCH, SHAPE_REPLY_TYPE, SHAPE_VERB,
+  SHAPE_COMMAND_END,
+  SHAPE_PARAMETER,
+  SHAPE_PARAMETER_MATCH,
+  SHAPE_REPLY,
+  SHAPE_REPLY_END,
+  SHAPE_REPLY_MATCH,
+  SHAPE_REPLY_TYPE,
+  SHAPE_VERB,
   SHAPE_VERB_MATCH,
 } from './debug-text.ts';
 import { CR, LF, SP } from './phase.ts';

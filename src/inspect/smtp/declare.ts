@@ -7,13 +7,38 @@
 
 import type { Declaration } from '../inspector.ts';
 import {
-  DEFAULT_KEYWORDS, FIRST_KEYWORD, K_8BITMIME, K_AUTH, K_BINARYMIME, K_CHECKPOINT, K_CHUNKING, K_DSN, K_ENHANCEDSTATUSCODES, K_ETRN, K_PIPELINING,
-  K_SIZE, K_STARTTLS, K_VRFY, KEYWORDS, MAX_EXTENSIONS, keywordTrie,
+  DEFAULT_KEYWORDS,
+  FIRST_KEYWORD,
+  K_8BITMIME,
+  K_AUTH,
+  K_BINARYMIME,
+  K_CHECKPOINT,
+  K_CHUNKING,
+  K_DSN,
+  K_ENHANCEDSTATUSCODES,
+  K_ETRN,
+  K_PIPELINING,
+  K_SIZE,
+  K_STARTTLS,
+  K_VRFY,
+  KEYWORDS,
+  MAX_EXTENSIONS,
+  keywordTrie,
 } from './keywords.ts';
 import { type Automaton, compileRegex } from './regex.ts';
 import type { Trie } from './trie.ts';
 import {
-  BDAT, EHLO, ESMTP_VERBS, FIRST_EXTENSION, LAST_EXTENSION, MAILGUARD_VERBS, SIGNATURE_VERBS, SMTP_VERBS, STARTTLS, VERBS, verbTrie,
+  BDAT,
+  EHLO,
+  ESMTP_VERBS,
+  FIRST_EXTENSION,
+  LAST_EXTENSION,
+  MAILGUARD_VERBS,
+  SIGNATURE_VERBS,
+  SMTP_VERBS,
+  STARTTLS,
+  VERBS,
+  verbTrie,
 } from './verbs.ts';
 
 export { debugText } from './debug-text.ts';
@@ -117,8 +142,16 @@ export type SmtpPolicy = {
 /** The values that hold without a policy map, but for `signatures`, which `ip inspect` has on. */
 export function defaultOptions(esmtp: boolean): SmtpOptions {
   return {
-    esmtp, profile: 'cbac', allowTls: false, logTls: false, extensions: [], maskBanner: false, signatures: false,
-    holdMs: 0, lineTimeoutMs: 60_000, dataIdleMs: 180_000,
+    esmtp,
+    profile: 'cbac',
+    allowTls: false,
+    logTls: false,
+    extensions: [],
+    maskBanner: false,
+    signatures: false,
+    holdMs: 0,
+    lineTimeoutMs: 60_000,
+    dataIdleMs: 180_000,
     line: { above: 512, action: ACTION_RESET },
     recipients: { above: 100, action: ACTION_RESET },
     invalidRecipients: { above: 0, action: ACTION_NONE },
@@ -126,10 +159,19 @@ export function defaultOptions(esmtp: boolean): SmtpOptions {
     header: { above: 998, action: ACTION_RESET },
     sender: { above: 320, action: ACTION_RESET },
     fileName: { above: 255, action: ACTION_RESET },
-    maxChunk: 2_147_483_647, maxReceived: 100,
-    maskedVerbs: 0, loggedVerbs: 0, resetVerbs: 0,
-    maskedKeywords: 0, loggedKeywords: 0, resetKeywords: 0, otherKeywords: 'mask',
-    specialCharacter: ACTION_NONE, relayDomain: '', relayAction: ACTION_NONE, senderRegex: [],
+    maxChunk: 2_147_483_647,
+    maxReceived: 100,
+    maskedVerbs: 0,
+    loggedVerbs: 0,
+    resetVerbs: 0,
+    maskedKeywords: 0,
+    loggedKeywords: 0,
+    resetKeywords: 0,
+    otherKeywords: 'mask',
+    specialCharacter: ACTION_NONE,
+    relayDomain: '',
+    relayAction: ACTION_NONE,
+    senderRegex: [],
   };
 }
 
@@ -202,7 +244,9 @@ function keywordSet(options: SmtpOptions, named: readonly string[], own: readonl
     if (named.includes(keyword)) keywords |= 1 << i;
     if (i > K_BINARYMIME && options.otherKeywords !== 'mask') keywords |= 1 << i;
   });
-  own.forEach((_, i) => { keywords |= 1 << (FIRST_KEYWORD + i); });
+  own.forEach((_, i) => {
+    keywords |= 1 << (FIRST_KEYWORD + i);
+  });
   // BINARYMIME cannot be used without BDAT (RFC 3030)
   if ((keywords & (1 << K_CHUNKING)) === 0) keywords &= ~(1 << K_BINARYMIME);
   if (tls) keywords |= 1 << K_STARTTLS;
@@ -224,7 +268,11 @@ export interface PolicyMapLike {
  * The policy of one line of an inspection rule.  `policyMap` undefined: the defaults.  `regexes` holds the `regex NAME
  * PATTERN` commands.  Throws an Error whose message names the line that is not understood.
  */
-export function compilePolicy(line: InspectLineLike, policyMap: PolicyMapLike | undefined, regexes: ReadonlyMap<string, string>): SmtpPolicy {
+export function compilePolicy(
+  line: InspectLineLike,
+  policyMap: PolicyMapLike | undefined,
+  regexes: ReadonlyMap<string, string>,
+): SmtpPolicy {
   let options: SmtpOptions = { ...defaultOptions(line.keyword === 'esmtp'), signatures: true };
   for (const tokens of policyMap?.parameters ?? []) options = { ...options, ...parameter(tokens, options) };
   for (const { criterion, action } of policyMap?.matches ?? []) options = { ...options, ...match(criterion, action, options, regexes) };
@@ -235,27 +283,44 @@ function parameter(tokens: readonly string[], options: SmtpOptions): Partial<Smt
   const on = tokens[0] !== 'no';
   const [name = '', ...rest] = on ? tokens : tokens.slice(1);
   switch (name) {
-    case 'mask-banner': return { maskBanner: on };
-    case 'allow-tls': return { allowTls: on, logTls: on && rest.includes('log') };
-    case 'special-character': return { specialCharacter: on ? actionOf(rest) : ACTION_NONE };
-    case 'mail-relay': return on ? { relayDomain: rest[0] ?? '', relayAction: actionOf(rest) } : { relayDomain: '', relayAction: ACTION_NONE };
-    case 'hold-time': return { holdMs: on ? numberOf(rest[0], name) : 0 };
-    case 'line-timeout': return { lineTimeoutMs: on ? numberOf(rest[0], name) * 1000 : 60_000 };
-    case 'data-timeout': return { dataIdleMs: on ? numberOf(rest[0], name) * 1000 : 180_000 };
-    case 'max-chunk': return { maxChunk: on ? Math.min(numberOf(rest[0], name), 2_147_483_647) : 2_147_483_647 };
-    case 'max-received': return { maxReceived: on ? numberOf(rest[0], name) : 100 };
-    case 'profile': return { profile: on && rest[0] === 'mailguard' ? 'mailguard' : 'cbac' };
-    case 'signatures': return { signatures: on && rest[0] !== 'off' };
+    case 'mask-banner':
+      return { maskBanner: on };
+    case 'allow-tls':
+      return { allowTls: on, logTls: on && rest.includes('log') };
+    case 'special-character':
+      return { specialCharacter: on ? actionOf(rest) : ACTION_NONE };
+    case 'mail-relay':
+      return on ? { relayDomain: rest[0] ?? '', relayAction: actionOf(rest) } : { relayDomain: '', relayAction: ACTION_NONE };
+    case 'hold-time':
+      return { holdMs: on ? numberOf(rest[0], name) : 0 };
+    case 'line-timeout':
+      return { lineTimeoutMs: on ? numberOf(rest[0], name) * 1000 : 60_000 };
+    case 'data-timeout':
+      return { dataIdleMs: on ? numberOf(rest[0], name) * 1000 : 180_000 };
+    case 'max-chunk':
+      return { maxChunk: on ? Math.min(numberOf(rest[0], name), 2_147_483_647) : 2_147_483_647 };
+    case 'max-received':
+      return { maxReceived: on ? numberOf(rest[0], name) : 100 };
+    case 'profile':
+      return { profile: on && rest[0] === 'mailguard' ? 'mailguard' : 'cbac' };
+    case 'signatures':
+      return { signatures: on && rest[0] !== 'off' };
     case 'extension': {
       const keyword = (rest[0] ?? '').toUpperCase();
       const others = options.extensions.filter((other) => other !== keyword);
       return { extensions: on ? [...others, keyword] : others };
     }
-    default: throw new Error(`parameter ${tokens.join(' ')}: not understood`);
+    default:
+      throw new Error(`parameter ${tokens.join(' ')}: not understood`);
   }
 }
 
-function match(criterion: readonly string[], action: readonly string[], options: SmtpOptions, regexes: ReadonlyMap<string, string>): Partial<SmtpOptions> {
+function match(
+  criterion: readonly string[],
+  action: readonly string[],
+  options: SmtpOptions,
+  regexes: ReadonlyMap<string, string>,
+): Partial<SmtpOptions> {
   const not = criterion[0]?.toLowerCase() === 'not';
   const tokens = (not ? criterion.slice(1) : criterion).map((token) => token.toLowerCase());
   const text = `match ${criterion.join(' ')}`;
@@ -274,18 +339,32 @@ function match(criterion: readonly string[], action: readonly string[], options:
 
 function matchLimit(tokens: readonly string[], limit: Limit, text: string): Partial<SmtpOptions> {
   switch (tokens.slice(0, -1).join(' ')) {
-    case 'cmd line length gt': return { line: limit };
-    case 'cmd rcpt count gt': return { recipients: limit };
-    case 'body line length gt': return { body: limit };
-    case 'header line length gt': return { header: limit };
-    case 'sender-address length gt': return { sender: limit };
-    case 'mime filename length gt': return { fileName: limit };
-    case 'invalid-recipients count gt': return { invalidRecipients: limit };
-    default: throw new Error(`${text}: not understood`);
+    case 'cmd line length gt':
+      return { line: limit };
+    case 'cmd rcpt count gt':
+      return { recipients: limit };
+    case 'body line length gt':
+      return { body: limit };
+    case 'header line length gt':
+      return { header: limit };
+    case 'sender-address length gt':
+      return { sender: limit };
+    case 'mime filename length gt':
+      return { fileName: limit };
+    case 'invalid-recipients count gt':
+      return { invalidRecipients: limit };
+    default:
+      throw new Error(`${text}: not understood`);
   }
 }
 
-function matchVerbs(names: readonly string[], not: boolean, action: readonly string[], options: SmtpOptions, text: string): Partial<SmtpOptions> {
+function matchVerbs(
+  names: readonly string[],
+  not: boolean,
+  action: readonly string[],
+  options: SmtpOptions,
+  text: string,
+): Partial<SmtpOptions> {
   let set = 0;
   for (const name of names) {
     const verb = VERBS.indexOf(name.toUpperCase());
@@ -301,11 +380,26 @@ function matchVerbs(names: readonly string[], not: boolean, action: readonly str
 
 /** The ASA's names of EHLO keywords. */
 const KEYWORD_NAMES: Readonly<Record<string, number>> = {
-  '8bitmime': K_8BITMIME, auth: K_AUTH, binaryname: K_BINARYMIME, binarymime: K_BINARYMIME, checkpoint: K_CHECKPOINT, dsn: K_DSN,
-  ecode: K_ENHANCEDSTATUSCODES, etrn: K_ETRN, pipelining: K_PIPELINING, size: K_SIZE, vrfy: K_VRFY,
+  '8bitmime': K_8BITMIME,
+  auth: K_AUTH,
+  binaryname: K_BINARYMIME,
+  binarymime: K_BINARYMIME,
+  checkpoint: K_CHECKPOINT,
+  dsn: K_DSN,
+  ecode: K_ENHANCEDSTATUSCODES,
+  etrn: K_ETRN,
+  pipelining: K_PIPELINING,
+  size: K_SIZE,
+  vrfy: K_VRFY,
 };
 
-function matchKeywords(names: readonly string[], not: boolean, action: readonly string[], options: SmtpOptions, text: string): Partial<SmtpOptions> {
+function matchKeywords(
+  names: readonly string[],
+  not: boolean,
+  action: readonly string[],
+  options: SmtpOptions,
+  text: string,
+): Partial<SmtpOptions> {
   let set = 0;
   let others = names.includes('others');
   for (const name of names) {
@@ -334,6 +428,7 @@ function actionOf(tokens: readonly string[]): number {
 
 function numberOf(token: string | undefined, text: string): number {
   const value = Number(token);
-  if (token === undefined || !Number.isInteger(value) || value < 0 || value > 2_147_483_647) throw new Error(`${text}: a number is missing`);
+  if (token === undefined || !Number.isInteger(value) || value < 0 || value > 2_147_483_647)
+    throw new Error(`${text}: a number is missing`);
   return value;
 }

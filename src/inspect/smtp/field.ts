@@ -8,7 +8,17 @@ import { HEADER_HOP_COUNT, MIME_FILENAME_TOO_LONG, SIG_3107 } from '../../teleme
 import { ACTION_NONE, ACTION_RESET } from './declare.ts';
 import { HT, SP } from './phase.ts';
 import {
-  DATA_BODY, DATA_FLAGS, DATA_LOGGED_HOPS, DATA_LOGGED_NAME, DECODE, FIELD, FIELD_NODE, FIELD_START, LINE_START, NAME_LENGTH, RECEIVED,
+  DATA_BODY,
+  DATA_FLAGS,
+  DATA_LOGGED_HOPS,
+  DATA_LOGGED_NAME,
+  DECODE,
+  FIELD,
+  FIELD_NODE,
+  FIELD_START,
+  LINE_START,
+  NAME_LENGTH,
+  RECEIVED,
 } from './state.ts';
 import { buildTrie, COLUMNS, FOLD, ROOT } from './trie.ts';
 import type { Turn } from './turn.ts';
@@ -34,9 +44,15 @@ const F_RECEIVED = 0;
 const F_REPLY_TO = 1;
 const F_CONTENT = 2;
 const FIELDS = buildTrie([
-  ['RECEIVED', F_RECEIVED], ['REPLY-TO', F_REPLY_TO], ['CONTENT-TYPE', F_CONTENT], ['CONTENT-DISPOSITION', F_CONTENT],
+  ['RECEIVED', F_RECEIVED],
+  ['REPLY-TO', F_REPLY_TO],
+  ['CONTENT-TYPE', F_CONTENT],
+  ['CONTENT-DISPOSITION', F_CONTENT],
 ]);
-const ATTRIBUTES = buildTrie([['NAME', 0], ['FILENAME', 0]]);
+const ATTRIBUTES = buildTrie([
+  ['NAME', 0],
+  ['FILENAME', 0],
+]);
 
 const COLON = 0x3a;
 const SEMICOLON = 0x3b;
@@ -101,23 +117,32 @@ function parameterOctet(turn: Turn, state: number, c: number, i: number): number
     case QUOTED:
       if (c === DQUOTE) return TOKEN;
       return c === BACKSLASH ? ESCAPED : measured(turn, QUOTED, i);
-    case ESCAPED: return measured(turn, QUOTED, i);
-    case SKIP_QUOTED: return c === DQUOTE ? SKIP : c === BACKSLASH ? SKIP_ESCAPED : SKIP_QUOTED;
-    case SKIP_ESCAPED: return SKIP_QUOTED;
-    default: break;
+    case ESCAPED:
+      return measured(turn, QUOTED, i);
+    case SKIP_QUOTED:
+      return c === DQUOTE ? SKIP : c === BACKSLASH ? SKIP_ESCAPED : SKIP_QUOTED;
+    case SKIP_ESCAPED:
+      return SKIP_QUOTED;
+    default:
+      break;
   }
   if (c === SEMICOLON) return PARAMETER;
   const blank = c === SP || c === HT;
   switch (state) {
-    case VALUE: return blank ? VALUE : c === DQUOTE ? QUOTED : measured(turn, TOKEN, i);
-    case TOKEN: return blank ? TOKEN : c === DQUOTE ? QUOTED : measured(turn, TOKEN, i);
-    case SKIP: return c === DQUOTE ? SKIP_QUOTED : SKIP;
+    case VALUE:
+      return blank ? VALUE : c === DQUOTE ? QUOTED : measured(turn, TOKEN, i);
+    case TOKEN:
+      return blank ? TOKEN : c === DQUOTE ? QUOTED : measured(turn, TOKEN, i);
+    case SKIP:
+      return c === DQUOTE ? SKIP_QUOTED : SKIP;
     case PARAMETER:
       if (blank) return PARAMETER;
       turn.words[turn.at + FIELD_NODE] = ROOT;
       return attributeOctet(turn, c);
-    case ATTRIBUTE: return blank ? attributeEnds(turn, ATTRIBUTE_END) : attributeOctet(turn, c);
-    default: break;
+    case ATTRIBUTE:
+      return blank ? attributeEnds(turn, ATTRIBUTE_END) : attributeOctet(turn, c);
+    default:
+      break;
   }
   if (c === EQUALS) return VALUE;
   if (c === ASTERISK || (state === SECTION && c >= 0x30 && c <= 0x39)) return SECTION;

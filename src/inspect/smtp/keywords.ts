@@ -26,8 +26,24 @@ export const FIRST_KEYWORD = 18;
 export const MAX_EXTENSIONS = LAST_EXTENSION - FIRST_EXTENSION + 1;
 
 export const KEYWORDS: readonly string[] = [
-  'SIZE', '8BITMIME', 'PIPELINING', 'DSN', 'ETRN', 'AUTH', 'ENHANCEDSTATUSCODES', 'VRFY', 'CHECKPOINT', 'STARTTLS', 'CHUNKING', 'BINARYMIME',
-  'SMTPUTF8', 'DELIVERBY', 'MT-PRIORITY', 'FUTURERELEASE', 'REQUIRETLS', 'LIMITS',
+  'SIZE',
+  '8BITMIME',
+  'PIPELINING',
+  'DSN',
+  'ETRN',
+  'AUTH',
+  'ENHANCEDSTATUSCODES',
+  'VRFY',
+  'CHECKPOINT',
+  'STARTTLS',
+  'CHUNKING',
+  'BINARYMIME',
+  'SMTPUTF8',
+  'DELIVERBY',
+  'MT-PRIORITY',
+  'FUTURERELEASE',
+  'REQUIRETLS',
+  'LIMITS',
 ];
 
 /** Keywords that pass in `esmtp` without being named in the policy. */
@@ -36,7 +52,9 @@ export const DEFAULT_KEYWORDS = (1 << (K_CHECKPOINT + 1)) - 1;
 /** The trie of all keywords; `extensions` are those of the policy that are not in KEYWORDS, at most MAX_EXTENSIONS. */
 export function keywordTrie(extensions: readonly string[]): Trie {
   const words: Word[] = KEYWORDS.map((keyword, i): Word => [keyword, i]);
-  extensions.forEach((keyword, i) => { words.push([keyword, FIRST_KEYWORD + i]); });
+  extensions.forEach((keyword, i) => {
+    words.push([keyword, FIRST_KEYWORD + i]);
+  });
   return buildTrie(words);
 }
 

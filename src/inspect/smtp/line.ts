@@ -10,27 +10,64 @@
 
 import { SMTP_COMMANDS, SMTP_MASKED_COMMANDS } from '../../telemetry/counters.ts';
 import {
-  ADDR_EXPANSION, ADDR_NO_BRACKETS, ADDR_PIPE, ADDR_ROUTE_CHAR, ADDR_SOURCE_ROUTE, ADDR_UNQUALIFIED, AUTH_SYNTAX, CMD_8BIT, CMD_BARE_NEWLINE,
-  CMD_CONTROL_CHAR, CMD_ILLEGAL, CMD_LATE_MASK, CMD_SYNTAX, CMD_TOO_LONG, ESMTP_POLICY_LOG, PIPELINE_NOT_OFFERED, RCPT_LIMIT,
+  ADDR_NO_BRACKETS,
+  ADDR_PIPE,
+  ADDR_ROUTE_CHAR,
+  ADDR_SOURCE_ROUTE,
+  ADDR_UNQUALIFIED,
+  CMD_BARE_NEWLINE,
+  CMD_LATE_MASK,
+  CMD_TOO_LONG,
+  ESMTP_POLICY_LOG,
+  PIPELINE_NOT_OFFERED,
+  RCPT_LIMIT,
 } from '../../telemetry/reasons.ts';
 import { FORWARD, RESET } from '../inspector.ts';
 import { advance, beginCommand, endCommand, isChunkLine, maskedVerb, maskedVerbEnd } from './command.ts';
 import { ACTION_LOG, ACTION_NONE, ACTION_RESET } from './declare.ts';
 import { traceCommand, traceCommandEnd } from './debug.ts';
 import { K_8BITMIME, K_AUTH, K_DELIVERBY, K_DSN, K_FUTURERELEASE, K_MT_PRIORITY, K_PIPELINING, K_SIZE, K_SMTPUTF8 } from './keywords.ts';
-import { nameParameter } from './parameters.ts';
+import { nameRest } from './cause.ts';
+import { CR, fault, LF, PHASE_VERB, RANK_NEWLINE } from './phase.ts';
 import {
-  CR, fault, HT, LF, PHASE_VERB, RANK_8BIT, RANK_ADDRESS, RANK_CONTROL, RANK_EXPANSION, RANK_NEWLINE, RANK_TAB,
-  RANK_VERB, SP,
-} from './phase.ts';
-import {
-  CONNECTION, CONNECTION_PIPELINING, COUNT, COMMAND_INDEX, FAULT, LAST_TIME, LINE, LINE_CR, LINE_DOLLAR, LINE_EXPIRED, LINE_LATE, LINE_LOGGED, LINE_LONG,
-  LINE_MASKED, LINE_NO_BRACKETS, LINE_PIPED, LINE_ROUTE, LINE_ROUTE_CHAR, LINE_START, LINE_STARTED, LINE_TAB, LINE_TIME, LINE_UNQUALIFIED,
-  LINE_UTF8, LINE_VERB, MODE, MODE_SASL, NODE, PHASE, PREFIX, PREFIX_LENGTH, RANK, RECIPIENTS, RELEASED, UTF8, VERB, VISIBLE,
+  CONNECTION,
+  CONNECTION_PIPELINING,
+  COUNT,
+  COMMAND_INDEX,
+  FAULT,
+  LAST_TIME,
+  LINE,
+  LINE_CR,
+  LINE_EXPIRED,
+  LINE_LATE,
+  LINE_LOGGED,
+  LINE_LONG,
+  LINE_MASKED,
+  LINE_NO_BRACKETS,
+  LINE_PIPED,
+  LINE_ROUTE,
+  LINE_ROUTE_CHAR,
+  LINE_START,
+  LINE_STARTED,
+  LINE_TIME,
+  LINE_UNQUALIFIED,
+  LINE_VERB,
+  MODE,
+  MODE_SASL,
+  NODE,
+  PHASE,
+  PREFIX,
+  PREFIX_LENGTH,
+  RANK,
+  RECIPIENTS,
+  RELEASED,
+  UTF8,
+  VERB,
+  VISIBLE,
 } from './state.ts';
 import { lineAnswered, maskedLineAnswered, outstanding } from './sync.ts';
 import type { Turn } from './turn.ts';
-import { UTF8_VALID, utf8Next } from './utf8.ts';
+import { UTF8_VALID } from './utf8.ts';
 import { AUTH, RCPT, SENDER_VERBS } from './verbs.ts';
 
 /** The mask octet: a letter, because servers cut a client off that begins a line with anything else. */
@@ -134,7 +171,7 @@ function violate(turn: Turn, i: number): void {
 function bareCr(turn: Turn, i: number): void {
   const { words, at } = turn;
   words[at + LINE]! &= ~LINE_CR;
-  words[at + NODE] = (words[at + PHASE] === PHASE_VERB) ? 0 : words[at + NODE]!;
+  words[at + NODE] = words[at + PHASE] === PHASE_VERB ? 0 : words[at + NODE]!;
   if ((words[at + LINE]! & LINE_MASKED) === 0) {
     fault(turn, i, CMD_BARE_NEWLINE, RANK_NEWLINE);
     violate(turn, i);
@@ -174,9 +211,17 @@ function lineLimit(turn: Turn): number {
   if (verb === AUTH) return policy.esmtp ? Math.max(SASL_LIMIT, policy.lineLimit) : policy.lineLimit;
   if (verb === RCPT) return policy.lineLimit + ((visible >>> K_DSN) & 1) * 500;
   if (((SENDER_VERBS >>> verb) & 1) === 0) return policy.lineLimit;
-  return policy.lineLimit + ((visible >>> K_SIZE) & 1) * 26 + ((visible >>> K_8BITMIME) & 1) * 17 + ((visible >>> K_AUTH) & 1) * 500
-    + ((visible >>> K_SMTPUTF8) & 1) * 10 + ((visible >>> K_DELIVERBY) & 1) * 17 + ((visible >>> K_MT_PRIORITY) & 1) * 15
-    + ((visible >>> K_FUTURERELEASE) & 1) * 34 + ((visible >>> K_DSN) & 1) * 100;
+  return (
+    policy.lineLimit +
+    ((visible >>> K_SIZE) & 1) * 26 +
+    ((visible >>> K_8BITMIME) & 1) * 17 +
+    ((visible >>> K_AUTH) & 1) * 500 +
+    ((visible >>> K_SMTPUTF8) & 1) * 10 +
+    ((visible >>> K_DELIVERBY) & 1) * 17 +
+    ((visible >>> K_MT_PRIORITY) & 1) * 15 +
+    ((visible >>> K_FUTURERELEASE) & 1) * 34 +
+    ((visible >>> K_DSN) & 1) * 100
+  );
 }
 
 /** The call ends inside the line, behind octet `to` - 1. */
@@ -294,51 +339,6 @@ function noteAddress(turn: Turn, length: number, end: number): void {
   if ((line & LINE_ROUTE_CHAR) !== 0) lineEvent(turn, ADDR_ROUTE_CHAR, length, end);
   if ((line & LINE_NO_BRACKETS) !== 0) lineEvent(turn, ADDR_NO_BRACKETS, length, end);
   if ((line & LINE_UNQUALIFIED) !== 0) lineEvent(turn, ADDR_UNQUALIFIED, length, end);
-}
-
-/** Looks in the octets behind the violation, up to index `end`, for a cause that stands earlier in the order of checks. */
-function nameRest(turn: Turn, end: number, complete: boolean): void {
-  const { words, at, octets } = turn;
-  if ((words[at + LINE]! & LINE_LOGGED) !== 0) return;
-  if (words[at + MODE] === MODE_SASL) {
-    words[at + FAULT] = AUTH_SYNTAX;
-    return;
-  }
-  const from = turn.faultAt >= 0 ? turn.faultAt : turn.portion;
-  if (turn.faultAt >= 0) words[at + FAULT] = nameParameter(turn, from, end, words[at + FAULT]!);
-  const line = words[at + LINE]!;
-  const envelope = words[at + RANK]! >= RANK_ADDRESS;
-  let sequence = words[at + UTF8]!;
-  let tab = (line & LINE_TAB) !== 0 && words[at + RANK] === RANK_TAB;
-  let dollar = envelope && (line & LINE_DOLLAR) !== 0;
-  for (let i = from; i < end; i++) {
-    const c = octets[i]!;
-    if (c >= 0x80 || sequence !== UTF8_VALID) {
-      sequence = (line & LINE_UTF8) === 0 ? -1 : utf8Next(sequence, c);
-      if (sequence < 0) {
-        name(turn, CMD_8BIT, RANK_8BIT);
-        sequence = UTF8_VALID;
-      }
-    }
-    if (c === LF) name(turn, CMD_BARE_NEWLINE, RANK_NEWLINE);
-    else if ((c < SP && c !== HT && c !== CR) || c === 0x7f) name(turn, CMD_CONTROL_CHAR, RANK_CONTROL);
-    if (c === HT) tab = true;
-    else if (c !== SP && tab) nameTab(turn, octets[from]!);
-    if (c === 0x7b && dollar) name(turn, ADDR_EXPANSION, RANK_EXPANSION);
-    dollar = envelope && c === 0x24;
-  }
-  if (complete && sequence !== UTF8_VALID) name(turn, CMD_8BIT, RANK_8BIT);
-  words[at + UTF8] = sequence;
-}
-
-/** A tab with an octet behind it that is no blank.  Where it was itself the violation, behind a verb, it is part of the verb. */
-function nameTab(turn: Turn, first: number): void {
-  if (turn.words[turn.at + PHASE] === PHASE_VERB && first === HT) name(turn, CMD_ILLEGAL, RANK_VERB);
-  else name(turn, CMD_SYNTAX, RANK_TAB);
-}
-
-function name(turn: Turn, reason: number, rank: number): void {
-  if (rank < turn.words[turn.at + RANK]!) fault(turn, 0, reason, rank);
 }
 
 /**

@@ -5,15 +5,40 @@
 // the limits end with LF.  In the body of the message the scan skips from line end to line end.
 
 import {
-  DATA_BARE_NEWLINE, DATA_EOD_LOOKALIKE, DATA_LINE_TOO_LONG, DATA_NUL, HEADER_LINE_TOO_LONG, SIG_3105,
+  DATA_BARE_NEWLINE,
+  DATA_EOD_LOOKALIKE,
+  DATA_LINE_TOO_LONG,
+  DATA_NUL,
+  HEADER_LINE_TOO_LONG,
+  SIG_3105,
 } from '../../telemetry/reasons.ts';
 import { FORWARD, RESET } from '../inspector.ts';
 import { ACTION_NONE, ACTION_RESET } from './declare.ts';
 import { FIELD_NONE, fieldOctet, lineBegins } from './field.ts';
 import { CR, HT, LF, SP } from './phase.ts';
 import {
-  COUNT, DATA_AT, DATA_BODY, DATA_FLAGS, DATA_LOGGED_HEADER, DATA_LOGGED_LONG, DATA_LOGGED_LOOKALIKE, DATA_LOGGED_NEWLINE, DATA_LOGGED_NUL, DATA_STRICT,
-  DATA_STUFFED, DECODE, DOT, FIELD, FIELD_START, LAST_TIME, LINE_START, MODE, MODE_DATA, NAME_LENGTH, RECEIVED, RELEASED,
+  COUNT,
+  DATA_AT,
+  DATA_BODY,
+  DATA_FLAGS,
+  DATA_LOGGED_HEADER,
+  DATA_LOGGED_LONG,
+  DATA_LOGGED_LOOKALIKE,
+  DATA_LOGGED_NEWLINE,
+  DATA_LOGGED_NUL,
+  DATA_STRICT,
+  DATA_STUFFED,
+  DECODE,
+  DOT,
+  FIELD,
+  FIELD_START,
+  LAST_TIME,
+  LINE_START,
+  MODE,
+  MODE_DATA,
+  NAME_LENGTH,
+  RECEIVED,
+  RELEASED,
 } from './state.ts';
 import type { Turn } from './turn.ts';
 
@@ -278,7 +303,8 @@ function textOctets(turn: Turn, from: number, to: number): number {
   const room = policy.headerLimit - lineLength(turn, from);
   const stop = room < to - from ? from + Math.max(room, 0) : to;
   const i = fieldOctets(turn, from, stop, policy.signatures);
-  if (turn.verdict === FORWARD && i === stop && stop < to && turn.octets[i] !== CR && turn.octets[i] !== LF) longHeader(turn, policy.headerLimit + 1);
+  if (turn.verdict === FORWARD && i === stop && stop < to && turn.octets[i] !== CR && turn.octets[i] !== LF)
+    longHeader(turn, policy.headerLimit + 1);
   return i;
 }
 

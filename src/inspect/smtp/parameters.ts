@@ -7,7 +7,17 @@
 import { ADDR_EXPANSION, PARAM_NOT_NEGOTIATED, PARAM_SYNTAX } from '../../telemetry/reasons.ts';
 import { trail } from './argument.ts';
 import {
-  K_8BITMIME, K_AUTH, K_BINARYMIME, K_CHUNKING, K_DELIVERBY, K_DSN, K_FUTURERELEASE, K_MT_PRIORITY, K_REQUIRETLS, K_SIZE, K_SMTPUTF8,
+  K_8BITMIME,
+  K_AUTH,
+  K_BINARYMIME,
+  K_CHUNKING,
+  K_DELIVERBY,
+  K_DSN,
+  K_FUTURERELEASE,
+  K_MT_PRIORITY,
+  K_REQUIRETLS,
+  K_SIZE,
+  K_SMTPUTF8,
 } from './keywords.ts';
 import { fault, HT, PHASE_PARAMETER, PHASE_PARAMETER_KEY, PHASE_VALUE, RANK_EXPANSION, RANK_PARAMETER, SP } from './phase.ts';
 import { ARGUMENT, AUX, COUNT, LINE, LINE_DOLLAR, NODE, PHASE, VERB, VISIBLE } from './state.ts';
@@ -30,8 +40,19 @@ const NOTIFY = 11;
 const ORCPT = 12;
 
 const KEYS = buildTrie([
-  ['SIZE', SIZE], ['BODY', BODY], ['RET', RET], ['ENVID', ENVID], ['AUTH', AUTH], ['SMTPUTF8', SMTPUTF8], ['BY', BY], ['MT-PRIORITY', MT_PRIORITY],
-  ['HOLDFOR', HOLDFOR], ['HOLDUNTIL', HOLDUNTIL], ['REQUIRETLS', REQUIRETLS], ['NOTIFY', NOTIFY], ['ORCPT', ORCPT],
+  ['SIZE', SIZE],
+  ['BODY', BODY],
+  ['RET', RET],
+  ['ENVID', ENVID],
+  ['AUTH', AUTH],
+  ['SMTPUTF8', SMTPUTF8],
+  ['BY', BY],
+  ['MT-PRIORITY', MT_PRIORITY],
+  ['HOLDFOR', HOLDFOR],
+  ['HOLDUNTIL', HOLDUNTIL],
+  ['REQUIRETLS', REQUIRETLS],
+  ['NOTIFY', NOTIFY],
+  ['ORCPT', ORCPT],
 ]);
 
 // Enumerated values.
@@ -48,8 +69,15 @@ const V_LIST = (1 << V_SUCCESS) | (1 << V_FAILURE) | (1 << V_DELAY);
 const V_BODY = (1 << V_7BIT) | (1 << V_8BITMIME) | (1 << V_BINARYMIME);
 
 const VALUES = buildTrie([
-  ['7BIT', V_7BIT], ['8BITMIME', V_8BITMIME], ['BINARYMIME', V_BINARYMIME], ['FULL', V_FULL], ['HDRS', V_HDRS], ['NEVER', V_NEVER],
-  ['SUCCESS', V_SUCCESS], ['FAILURE', V_FAILURE], ['DELAY', V_DELAY],
+  ['7BIT', V_7BIT],
+  ['8BITMIME', V_8BITMIME],
+  ['BINARYMIME', V_BINARYMIME],
+  ['FULL', V_FULL],
+  ['HDRS', V_HDRS],
+  ['NEVER', V_NEVER],
+  ['SUCCESS', V_SUCCESS],
+  ['FAILURE', V_FAILURE],
+  ['DELAY', V_DELAY],
 ]);
 
 const MAX_SIZE_DIGITS = 20;
@@ -69,9 +97,17 @@ function usableKeys(turn: Turn): number {
   const dsn = bit(visible, K_DSN);
   if (turn.words[turn.at + VERB] === RCPT) return dsn * ((1 << NOTIFY) | (1 << ORCPT));
   const body = bit(visible, K_8BITMIME) | ((visible & BOTH_BINARY) === BOTH_BINARY ? 1 : 0);
-  return (bit(visible, K_SIZE) << SIZE) | (body << BODY) | (dsn * ((1 << RET) | (1 << ENVID))) | (bit(visible, K_AUTH) << AUTH)
-    | (bit(visible, K_SMTPUTF8) << SMTPUTF8) | (bit(visible, K_DELIVERBY) << BY) | (bit(visible, K_MT_PRIORITY) << MT_PRIORITY)
-    | (bit(visible, K_FUTURERELEASE) * ((1 << HOLDFOR) | (1 << HOLDUNTIL))) | (bit(visible, K_REQUIRETLS) << REQUIRETLS);
+  return (
+    (bit(visible, K_SIZE) << SIZE) |
+    (body << BODY) |
+    (dsn * ((1 << RET) | (1 << ENVID))) |
+    (bit(visible, K_AUTH) << AUTH) |
+    (bit(visible, K_SMTPUTF8) << SMTPUTF8) |
+    (bit(visible, K_DELIVERBY) << BY) |
+    (bit(visible, K_MT_PRIORITY) << MT_PRIORITY) |
+    (bit(visible, K_FUTURERELEASE) * ((1 << HOLDFOR) | (1 << HOLDUNTIL))) |
+    (bit(visible, K_REQUIRETLS) << REQUIRETLS)
+  );
 }
 
 function bit(set: number, number: number): number {
@@ -82,7 +118,7 @@ function bit(set: number, number: number): number {
 function usableBodies(turn: Turn): number {
   const visible = turn.words[turn.at + VISIBLE]!;
   const eight = (visible >>> K_8BITMIME) & 1;
-  return eight * ((1 << V_7BIT) | (1 << V_8BITMIME)) | ((visible & BOTH_BINARY) === BOTH_BINARY ? 1 << V_BINARYMIME : 0);
+  return (eight * ((1 << V_7BIT) | (1 << V_8BITMIME))) | ((visible & BOTH_BINARY) === BOTH_BINARY ? 1 << V_BINARYMIME : 0);
 }
 
 /** The first octet of a parameter, or a blank too many. */
@@ -190,14 +226,21 @@ function plainValue(turn: Turn, from: number, end: number): number {
 function valueOctet(turn: Turn, c: number): boolean {
   const { words, at } = turn;
   switch (words[at + AUX]) {
-    case SIZE: return c >= 0x30 && c <= 0x39 && ++words[at + COUNT]! <= MAX_SIZE_DIGITS;
+    case SIZE:
+      return c >= 0x30 && c <= 0x39 && ++words[at + COUNT]! <= MAX_SIZE_DIGITS;
     case BODY:
-    case RET: return enumerated(turn, c);
-    case NOTIFY: return c === COMMA ? nextOfList(turn) : enumerated(turn, c);
-    case ENVID: return ++words[at + COUNT]! <= MAX_ENVID && xtext(turn, c);
-    case AUTH: return ++words[at + COUNT]! > 0 && xtext(turn, c);
-    case ORCPT: return originalRecipient(turn, c);
-    default: return c > SP && c < 0x7f && c !== EQUALS && ++words[at + COUNT]! > 0;
+    case RET:
+      return enumerated(turn, c);
+    case NOTIFY:
+      return c === COMMA ? nextOfList(turn) : enumerated(turn, c);
+    case ENVID:
+      return ++words[at + COUNT]! <= MAX_ENVID && xtext(turn, c);
+    case AUTH:
+      return ++words[at + COUNT]! > 0 && xtext(turn, c);
+    case ORCPT:
+      return originalRecipient(turn, c);
+    default:
+      return c > SP && c < 0x7f && c !== EQUALS && ++words[at + COUNT]! > 0;
   }
 }
 
@@ -260,9 +303,12 @@ function valueComplete(turn: Turn): boolean {
       return word >= 0 && ((words[at + ARGUMENT]! >>> word) & 1) === 1;
     }
     case ENVID:
-    case AUTH: return count > 0 && words[at + NODE] === ROOT;
-    case ORCPT: return count > BEHIND_TYPE && words[at + NODE] === ROOT;
-    default: return count > 0;
+    case AUTH:
+      return count > 0 && words[at + NODE] === ROOT;
+    case ORCPT:
+      return count > BEHIND_TYPE && words[at + NODE] === ROOT;
+    default:
+      return count > 0;
   }
 }
 

@@ -155,13 +155,15 @@ class Places {
         this.empty[to]!.push(behind);
         return behind;
       }
-      case 'cat': return node.parts.reduce((at, part) => this.build(part, at), from);
+      case 'cat':
+        return node.parts.reduce((at, part) => this.build(part, at), from);
       case 'alt': {
         const end = this.add();
         for (const part of node.parts) this.empty[this.build(part, this.branch(from))]!.push(end);
         return end;
       }
-      case 'repeat': return this.repeat(node.part, node.least, node.most, from);
+      case 'repeat':
+        return this.repeat(node.part, node.least, node.most, from);
       default: {
         const gate = this.branch(from);
         this.border[gate] = node.kind === 'start' ? 1 : 2;
@@ -249,7 +251,7 @@ export function compileRegex(patterns: readonly { readonly pattern: string; read
   }
   const action = states.map(({ places: reached, found }, state) => {
     const atEnd = endedIn(places.closure(reached, state === 0, true), found);
-    return patterns.reduce((most, { not, action: wanted }, i) => ((atEnd & (1 << i)) !== 0) !== not ? Math.max(most, wanted) : most, 0);
+    return patterns.reduce((most, { not, action: wanted }, i) => (((atEnd & (1 << i)) !== 0) !== not ? Math.max(most, wanted) : most), 0);
   });
   return { next: Uint16Array.from(rows), action: Uint8Array.from(action) };
 }

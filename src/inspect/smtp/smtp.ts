@@ -3,9 +3,27 @@
 // What client octets are at a moment (commands, SASL, mail data, a chunk, TLS) is MODE; lines are in line.ts, mail data
 // in mail-data.ts, the server's side in reply.ts, and what ties the two sides together in sync.ts.
 
-import { FORWARD, HOLD, IGNORE, type Inspector, type InspectorPolicy, MAX_EDITS, MAX_EVENTS, type Outcome, RESET, type DebugSink, type Verdict } from '../inspector.ts';
 import {
-  ESMTP_POLICY_LOG, STARTTLS_INJECTION, SYNC_EARLY, SYNC_VIOLATION, TIME_DATA_IDLE, TIME_LINE, TLS_NOT_HANDSHAKE,
+  FORWARD,
+  HOLD,
+  IGNORE,
+  type Inspector,
+  type InspectorPolicy,
+  MAX_EDITS,
+  MAX_EVENTS,
+  type Outcome,
+  RESET,
+  type DebugSink,
+  type Verdict,
+} from '../inspector.ts';
+import {
+  ESMTP_POLICY_LOG,
+  STARTTLS_INJECTION,
+  SYNC_EARLY,
+  SYNC_VIOLATION,
+  TIME_DATA_IDLE,
+  TIME_LINE,
+  TLS_NOT_HANDSHAKE,
 } from '../../telemetry/reasons.ts';
 import { createPolicy, declaration, defaultOptions, type SmtpPolicy } from './declare.ts';
 import { usableVerbs } from './keywords.ts';
@@ -13,9 +31,39 @@ import { notePipelining, releaseHeldLine, scanLine } from './line.ts';
 import { DATA_ENDED, mailData, releaseHeldData } from './mail-data.ts';
 import { scanReplies } from './reply.ts';
 import {
-  CHUNK_LEFT, CONNECTION, CONNECTION_ARMED, CONNECTION_EARLY, CONNECTION_LEFT, CONNECTION_VIOLATION, DATA_AT, DEADLINE, JUDGED, LAST_TIME, LINE, LINE_CR,
-  LINE_MASKED,  LINE_STARTED, LINE_TIME, MODE, MODE_BDAT, MODE_CLOSED, MODE_COMMAND, MODE_DATA, MODE_SASL, MODE_TLS, RELEASED, REPLY_NODE, REPLY_START, SmtpState, SYNC,
-  SYNC_GREETING, SYNC_KIND, SYNC_LATE, SYNC_STARTTLS, USABLE, WORDS,
+  CHUNK_LEFT,
+  CONNECTION,
+  CONNECTION_ARMED,
+  CONNECTION_EARLY,
+  CONNECTION_LEFT,
+  CONNECTION_VIOLATION,
+  DATA_AT,
+  DEADLINE,
+  JUDGED,
+  LAST_TIME,
+  LINE,
+  LINE_CR,
+  LINE_MASKED,
+  LINE_STARTED,
+  LINE_TIME,
+  MODE,
+  MODE_BDAT,
+  MODE_CLOSED,
+  MODE_COMMAND,
+  MODE_DATA,
+  MODE_SASL,
+  MODE_TLS,
+  RELEASED,
+  REPLY_NODE,
+  REPLY_START,
+  SmtpState,
+  SYNC,
+  SYNC_GREETING,
+  SYNC_KIND,
+  SYNC_LATE,
+  SYNC_STARTTLS,
+  USABLE,
+  WORDS,
 } from './state.ts';
 import { dataAnswered, ringFull } from './sync.ts';
 import { ROOT } from './trie.ts';
@@ -51,7 +99,16 @@ export class Smtp implements Inspector {
     words[at + LAST_TIME] = now;
   }
 
-  scan(session: number, direction: number, octets: Uint8Array, from: number, to: number, position: number, now: number, out: Outcome): Verdict {
+  scan(
+    session: number,
+    direction: number,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    position: number,
+    now: number,
+    out: Outcome,
+  ): Verdict {
     const turn = this.begin(session, octets, (position - from) | 0, now, out);
     const { words, at } = turn;
     if (words[at + MODE] === MODE_CLOSED) {
@@ -148,9 +205,13 @@ function scanClient(turn: Turn, from: number, to: number): number {
         i = mailData(turn, i, to);
         if (words[at + DATA_AT] === DATA_ENDED && turn.verdict === FORWARD) dataAnswered(turn);
         break;
-      case MODE_BDAT: i = chunk(turn, i, to); break;
-      case MODE_TLS: return handshake(turn, i, to);
-      default: i = scanLine(turn, i, to);
+      case MODE_BDAT:
+        i = chunk(turn, i, to);
+        break;
+      case MODE_TLS:
+        return handshake(turn, i, to);
+      default:
+        i = scanLine(turn, i, to);
     }
     if (turn.verdict !== FORWARD || out.again) return i;
   }

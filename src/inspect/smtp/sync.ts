@@ -10,9 +10,39 @@ import { ACTION_NONE, ACTION_RESET } from './declare.ts';
 import { usableVerbs } from './keywords.ts';
 import { beginData } from './mail-data.ts';
 import {
-  CHUNK_LEFT, CONNECTION, CONNECTION_GARBLED, CONNECTION_VIOLATION, COUNT, INVALID_RECIPIENTS, LAST_TIME, LINE, LINE_LATE, MODE, MODE_BDAT,
-  MODE_COMMAND, MODE_SASL, MODE_TLS, OFFERED, OUTSTANDING, RECIPIENTS, RING, RING_BITS, RING_WORDS, SYNC, SYNC_AUTH, SYNC_DATA, SYNC_EHLO,
-  SYNC_GREETING, SYNC_HELO, SYNC_KIND, SYNC_LATE, SYNC_SASL, SYNC_STARTTLS, USABLE, VERB, VISIBLE,
+  CHUNK_LEFT,
+  CONNECTION,
+  CONNECTION_GARBLED,
+  CONNECTION_VIOLATION,
+  COUNT,
+  INVALID_RECIPIENTS,
+  LAST_TIME,
+  LINE,
+  LINE_LATE,
+  MODE,
+  MODE_BDAT,
+  MODE_COMMAND,
+  MODE_SASL,
+  MODE_TLS,
+  OFFERED,
+  OUTSTANDING,
+  RECIPIENTS,
+  RING,
+  RING_BITS,
+  RING_WORDS,
+  SYNC,
+  SYNC_AUTH,
+  SYNC_DATA,
+  SYNC_EHLO,
+  SYNC_GREETING,
+  SYNC_HELO,
+  SYNC_KIND,
+  SYNC_LATE,
+  SYNC_SASL,
+  SYNC_STARTTLS,
+  USABLE,
+  VERB,
+  VISIBLE,
 } from './state.ts';
 import type { Turn } from './turn.ts';
 import { AUTH, BDAT, DATA, EHLO, HELO, RCPT, SENDER_VERBS, STARTTLS, STEERING_VERBS } from './verbs.ts';
@@ -52,12 +82,18 @@ function synchronise(turn: Turn, kind: number): void {
 /** The kind of synchronising point that a verb makes, 0: none. */
 function syncOf(verb: number): number {
   switch (verb) {
-    case HELO: return SYNC_HELO;
-    case EHLO: return SYNC_EHLO;
-    case DATA: return SYNC_DATA;
-    case AUTH: return SYNC_AUTH;
-    case STARTTLS: return SYNC_STARTTLS;
-    default: return 0;
+    case HELO:
+      return SYNC_HELO;
+    case EHLO:
+      return SYNC_EHLO;
+    case DATA:
+      return SYNC_DATA;
+    case AUTH:
+      return SYNC_AUTH;
+    case STARTTLS:
+      return SYNC_STARTTLS;
+    default:
+      return 0;
   }
 }
 
@@ -151,16 +187,22 @@ export function replyComplete(turn: Turn, code: number, refused: boolean, from: 
 function obey(turn: Turn, kind: number, code: number): void {
   const { words, at } = turn;
   switch (kind) {
-    case SYNC_GREETING: return;
-    case SYNC_HELO: setVisible(turn, 0); return;
-    case SYNC_EHLO: setVisible(turn, code === 250 ? words[at + OFFERED]! : 0); return;
+    case SYNC_GREETING:
+      return;
+    case SYNC_HELO:
+      setVisible(turn, 0);
+      return;
+    case SYNC_EHLO:
+      setVisible(turn, code === 250 ? words[at + OFFERED]! : 0);
+      return;
     case SYNC_DATA:
       if (code === 354) beginData(turn);
       return;
     case SYNC_STARTTLS:
       if (code === 220) words[at + MODE] = MODE_TLS;
       return;
-    default: words[at + MODE] = code === 334 ? MODE_SASL : MODE_COMMAND;
+    default:
+      words[at + MODE] = code === 334 ? MODE_SASL : MODE_COMMAND;
   }
 }
 

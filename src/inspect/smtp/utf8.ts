@@ -14,13 +14,20 @@ export function utf8Next(state: number, octet: number): number {
   if (state === UTF8_VALID) return firstOctet(octet);
   if (octet < 0x80 || octet > 0xbf) return -1;
   switch (state) {
-    case ONE_LEFT: return UTF8_VALID;
-    case TWO_LEFT: return ONE_LEFT;
-    case THREE_LEFT: return TWO_LEFT;
-    case AFTER_E0: return octet >= 0xa0 ? ONE_LEFT : -1;
-    case AFTER_ED: return octet <= 0x9f ? ONE_LEFT : -1;
-    case AFTER_F0: return octet >= 0x90 ? TWO_LEFT : -1;
-    default: return octet <= 0x8f ? TWO_LEFT : -1;
+    case ONE_LEFT:
+      return UTF8_VALID;
+    case TWO_LEFT:
+      return ONE_LEFT;
+    case THREE_LEFT:
+      return TWO_LEFT;
+    case AFTER_E0:
+      return octet >= 0xa0 ? ONE_LEFT : -1;
+    case AFTER_ED:
+      return octet <= 0x9f ? ONE_LEFT : -1;
+    case AFTER_F0:
+      return octet >= 0x90 ? TWO_LEFT : -1;
+    default:
+      return octet <= 0x8f ? TWO_LEFT : -1;
   }
 }
 

@@ -32,13 +32,42 @@ export const LAST_EXTENSION = 30;
 
 /** Names by number; 0 is none. */
 export const VERBS: readonly string[] = [
-  '', 'AUTH', 'DATA', 'EHLO', 'ETRN', 'HELO', 'HELP', 'MAIL', 'NOOP', 'QUIT', 'RCPT', 'RSET', 'SAML', 'SEND', 'SOML', 'VRFY', 'BDAT', 'STARTTLS',
-  'WIZ', 'DEBUG',
+  '',
+  'AUTH',
+  'DATA',
+  'EHLO',
+  'ETRN',
+  'HELO',
+  'HELP',
+  'MAIL',
+  'NOOP',
+  'QUIT',
+  'RCPT',
+  'RSET',
+  'SAML',
+  'SEND',
+  'SOML',
+  'VRFY',
+  'BDAT',
+  'STARTTLS',
+  'WIZ',
+  'DEBUG',
 ];
 
 /** `ip inspect name X smtp`: twelve verbs. */
-export const SMTP_VERBS = (1 << DATA) | (1 << HELO) | (1 << HELP) | (1 << MAIL) | (1 << NOOP) | (1 << QUIT) | (1 << RCPT) | (1 << RSET)
-  | (1 << SAML) | (1 << SEND) | (1 << SOML) | (1 << VRFY);
+export const SMTP_VERBS =
+  (1 << DATA) |
+  (1 << HELO) |
+  (1 << HELP) |
+  (1 << MAIL) |
+  (1 << NOOP) |
+  (1 << QUIT) |
+  (1 << RCPT) |
+  (1 << RSET) |
+  (1 << SAML) |
+  (1 << SEND) |
+  (1 << SOML) |
+  (1 << VRFY);
 /** `ip inspect name X esmtp`: three more. */
 export const ESMTP_VERBS = SMTP_VERBS | (1 << AUTH) | (1 << EHLO) | (1 << ETRN);
 /** `profile mailguard`: the seven of the PIX. */
@@ -49,8 +78,8 @@ export const SIGNATURE_VERBS = (1 << WIZ) | (1 << DEBUG);
 /** Verbs that a server may obey although the rest of their line was masked, and after which client octets change their meaning. */
 export const STEERING_VERBS = (1 << HELO) | (1 << EHLO) | (1 << DATA) | (1 << AUTH) | (1 << STARTTLS);
 /** Verbs that need no argument. */
-export const BARE_VERBS = (1 << DATA) | (1 << HELP) | (1 << NOOP) | (1 << QUIT) | (1 << RSET) | (1 << STARTTLS)
-  | ~((1 << FIRST_EXTENSION) - 1);
+export const BARE_VERBS =
+  (1 << DATA) | (1 << HELP) | (1 << NOOP) | (1 << QUIT) | (1 << RSET) | (1 << STARTTLS) | ~((1 << FIRST_EXTENSION) - 1);
 
 /** States of the trie above this are not IOS's: it prints 2, "any other octet", for them. */
 export const LAST_IOS_STATE = 60;
