@@ -6,6 +6,7 @@ import { formatJson, formatTable, makeReport } from '../console/report.ts';
 import type { ConsoleServer } from '../engine/console-server.ts';
 import { EventPump } from '../engine/event-pump.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { type FaultSpec, parseFaultSpec } from '../port/fault.ts';
 import type { PreparedInterfaces, VnetMode } from '../port/interface-settings.ts';
 import type { EventNames } from '../telemetry/event-log.ts';
 import { type Driver, DRIVERS, prepareFor, startEngine } from './driver.ts';
@@ -32,6 +33,7 @@ interface RunOptions extends EventOptions {
   readonly vnet: VnetMode;
   readonly spin: 'auto' | number;
   readonly checksum: 'verify' | 'ignore';
+  readonly fault?: FaultSpec;
   readonly socket?: string;
   readonly json: boolean;
   readonly lenient: boolean;
@@ -47,6 +49,7 @@ export function register(program: Command): void {
     .addOption(new Option('--vnet <mode>', 'partial checksums and super-frames').choices(['auto', 'on', 'off']).default('auto'))
     .option('--spin <auto|microseconds>', 'how long to look for frames before sleeping', parseSpin, 'auto')
     .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
+    .addOption(new Option('--fault <spec>', 'for tests: a bad line in front of each port').argParser(parseFault).hideHelp())
     .option('-s, --socket <path|none>', 'console socket (default: below /run/postern, one for each network namespace)')
     .option('--json', 'print the totals as one JSON object', false)
     .option('--lenient', 'run although lines of the configuration were rejected', false)
@@ -65,6 +68,14 @@ function parseSpin(text: string): 'auto' | number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 1_000_000) throw new InvalidArgumentError('auto, or 0 to 1000000 microseconds.');
   return value;
+}
+
+function parseFault(text: string): FaultSpec {
+  try {
+    return parseFaultSpec(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 async function run(options: RunOptions): Promise<number> {
@@ -139,7 +150,9 @@ async function forwardUntilSignal(
   const names = new PolicyNames(policy);
   const events = await openEventLog(options, names, false);
   const started = performance.now();
-  const engine = await startEngine(options.driver, { policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin });
+  const engine = await startEngine(options.driver, {
+    policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin, fault: options.fault ?? null,
+  });
   const failed = new Promise<string>((resolve) => {
     engine.onFailure = resolve;
   });

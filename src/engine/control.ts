@@ -3,6 +3,7 @@
 // Requests are answered between two batches, one a turn; pages have at most PAGE rows, so that no question stops traffic.
 // A word of shared memory says that one waits, so that a batch costs one atomic load and no call.
 
+import type { FaultSpec } from '../port/fault.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 
 /** Rows of a page. */
@@ -125,6 +126,8 @@ export interface WorkerStart {
   readonly vnet: boolean;
   readonly bypassQdisc: boolean;
   readonly spin: 'auto' | number;
+  /** A bad line in front of each port. */
+  readonly fault: FaultSpec | null;
   readonly seed: number;
   readonly counters: SharedArrayBuffer;
   readonly hits: SharedArrayBuffer;

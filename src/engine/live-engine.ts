@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { loadPacketIo } from '../../native-bindings/packet-io.ts';
 import { DEFAULT_SHAPE, storePagesFor } from '../frame/region.ts';
 import { MAX_ACCESS_ENTRIES } from '../path/data-plane.ts';
+import type { FaultSpec } from '../port/fault.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { COUNTER_OCTETS, createCounters } from '../telemetry/counters.ts';
 import { EventRing, RECORD_INTS, TEXT_OCTETS } from '../telemetry/event-ring.ts';
@@ -20,6 +21,8 @@ export interface LiveOptions {
   readonly vnet: boolean;
   readonly bypassQdisc: boolean;
   readonly spin: 'auto' | number;
+  /** For tests: a bad line in front of each port. */
+  readonly fault?: FaultSpec | null;
 }
 
 export class LiveEngine {
@@ -50,7 +53,8 @@ export class LiveEngine {
     this.events = new EventRing(RING_EVENTS, this.counters, events);
     this.control = new Int32Array(control);
     const start: WorkerStart = {
-      ...options, seed: randomInt(0x7fffffff), counters, hits, events, control, ...DEFAULT_SHAPE, storePages: storePagesFor(options.policy.stream.totalOctets),
+      ...options, fault: options.fault ?? null, seed: randomInt(0x7fffffff), counters, hits, events, control, ...DEFAULT_SHAPE,
+      storePages: storePagesFor(options.policy.stream.totalOctets),
     };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
     this.exited = new Promise((resolve) => this.worker.once('exit', () => resolve()));

@@ -11,6 +11,7 @@ import { Region, regionOctets } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
 import { advance, attach, breathe } from '../path/path.ts';
 import { AF_PACKET_AREA, AfPacketPort, PacketSockets } from '../port/af-packet.ts';
+import { FaultPort } from '../port/fault.ts';
 import type { Port } from '../port/port.ts';
 import { createCounters, PORTS, PORT_SIZE } from '../telemetry/counters.ts';
 import { EventRing } from '../telemetry/event-ring.ts';
@@ -22,11 +23,17 @@ import { LOOK_AGAIN, Waiting } from './waiting.ts';
 /** How often the counters of the sockets are copied, ms. */
 const COUNTERS_EVERY = 1000;
 const RING_EVENTS = 4096;
+/** Octets of a port's area for frames that its bad line holds back. */
+const FAULT_AREA = 8 << 20;
+/** ms: how long a frame may wait in a bad line when nothing comes. */
+const FAULT_SLEEP = 1;
 
 class LiveLoop {
   private readonly plane: DataPlane;
   private readonly sockets: PacketSockets;
-  private readonly ports: (AfPacketPort | null)[] = [];
+  private readonly rings: (AfPacketPort | null)[] = [];
+  private readonly ports: (Port | null)[] = [];
+  private readonly faults: FaultPort[] = [];
   private readonly waiting: Waiting;
   private readonly control: Int32Array;
   private readonly started = performance.now();
@@ -35,15 +42,16 @@ class LiveLoop {
 
   constructor(start: WorkerStart) {
     const shape = {
-      portOctets: start.devices.map((device) => (device === null ? 0 : AF_PACKET_AREA)),
+      portOctets: start.devices.map((device) => (device === null ? 0 : AF_PACKET_AREA + (start.fault === null ? 0 : FAULT_AREA))),
       smallSlots: start.smallSlots, largeSlots: start.largeSlots, storePages: start.storePages,
     };
     this.sockets = new PacketSockets(loadPacketIo(), regionOctets(shape));
     const region = new Region(this.sockets.memory, shape);
-    start.devices.forEach((device, i) => this.ports.push(device === null ? null : this.open(region, i, device, start)));
+    start.devices.forEach((device, i) => this.rings.push(device === null ? null : this.open(region, i, device, start)));
+    for (const ring of this.rings) this.ports.push(ring === null ? null : this.portOf(ring, region, start));
     const counters = createCounters(start.counters);
     this.plane = new DataPlane({
-      region, policy: start.policy, ports: this.ports as (Port | null)[], seed: start.seed, now: 0, syntheticArp: false, counters,
+      region, policy: start.policy, ports: this.ports, seed: start.seed, now: 0, syntheticArp: false, counters,
       events: new EventRing(RING_EVENTS, counters, start.events), hits: new Float64Array(start.hits),
     });
     attach(this.plane);
@@ -87,6 +95,8 @@ class LiveLoop {
       plane.frames.clear(count);
       total += count;
     }
+    // What waits in a bad line goes on although nothing comes.
+    for (const fault of this.faults) fault.release();
     return total;
   }
 
@@ -98,7 +108,8 @@ class LiveLoop {
 
   /** A timer due in the meantime ends the sleep; one a tick away is not slept over. */
   private sleepUntilTimer(sleep: number, _now: number): number {
-    return this.plane.wheel.count === 0 ? sleep : Math.min(sleep, 20);
+    const most = this.faults.length > 0 ? FAULT_SLEEP : this.plane.wheel.count === 0 ? sleep : 20;
+    return Math.min(sleep, most);
   }
 
   private serve(): void {
@@ -114,13 +125,23 @@ class LiveLoop {
     this.countersDue = (now + COUNTERS_EVERY) | 0;
     // A carrier that is lost while nothing arrives.
     this.plane.refreshPorts();
-    for (let i = 0; i < this.ports.length; i++) this.ports[i]?.writeCounters(this.plane.counters, PORTS + i * PORT_SIZE);
+    for (let i = 0; i < this.ports.length; i++) this.rings[i]?.writeCounters(this.plane.counters, PORTS + i * PORT_SIZE);
   }
 
   private open(region: Region, index: number, device: string, start: WorkerStart): AfPacketPort {
     return this.sockets.open(region, region.portStart[index]!, AF_PACKET_AREA, {
       name: start.policy.interfaces[index]!.name, device, vnet: start.vnet, bypassQdisc: start.bypassQdisc,
     });
+  }
+
+  /** The ring itself, or with a bad line in front of it. */
+  private portOf(ring: AfPacketPort, region: Region, { fault }: WorkerStart): Port {
+    if (fault === null) return ring;
+    const index = this.ports.length;
+    const now = (): number => performance.now() - this.started;
+    const port = new FaultPort(ring, region, region.portStart[index]! + AF_PACKET_AREA, FAULT_AREA, { ...fault, seed: fault.seed + index, now });
+    this.faults.push(port);
+    return port;
   }
 
   private tell(notice: WorkerNotice): void {

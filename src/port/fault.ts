@@ -1,5 +1,5 @@
-// The fault port: any port with a bad line in front of it.  Loss, duplication, reordering, corruption and delay, drawn from
-// a seed, for what is received and for what is transmitted apart.
+// The fault port: any port with a bad line in front of it.  Loss, duplication, reordering, corruption, delay, and repetition of TCP
+// segments with other octets, drawn from a seed, for what is received and for what is transmitted apart.
 //
 // A frame that is overtaken waits for a number of later frames, but at most for two turns in which none comes, so that a
 // lone frame is not lost.  Delay needs a clock, which the caller supplies.  Frames whose checksum the kernel has yet to
@@ -8,7 +8,8 @@
 
 import { PARTIAL_CHECKSUM } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
-import { HEADER_LENGTH } from '../wire/ethernet.ts';
+import { HEADER_LENGTH, TYPE_IPV4 } from '../wire/ethernet.ts';
+import { PROTOCOL_TCP } from '../wire/ipv4.ts';
 import { type Port, type PortDescription, type ReceiveColumns, TX_OK } from './port.ts';
 
 /** Probabilities from 0 to 1, of each frame alone; left out: never. */
@@ -18,16 +19,21 @@ export interface FaultRates {
   readonly reorder?: number;
   readonly corrupt?: number;
   readonly delay?: number;
+  /** A TCP segment over IPv4 that passes is followed by a copy with other octets and a right checksum. */
+  readonly overlap?: number;
   /** How many later frames may overtake one, at most; 3 where not given. */
   readonly distance?: number;
   /** How long a delayed frame waits, ms; 10 where not given. */
   readonly delayTime?: number;
 }
 
-export interface FaultOptions {
+export interface FaultSpec {
   readonly seed: number;
   readonly receive?: FaultRates;
   readonly transmit?: FaultRates;
+}
+
+export interface FaultOptions extends FaultSpec {
   /** Milliseconds, for `delay`. */
   readonly now?: () => number;
 }
@@ -38,6 +44,27 @@ export interface FaultCounts {
   reordered: number;
   corrupted: number;
   delayed: number;
+  overlapped: number;
+}
+
+const RATES = ['loss', 'duplicate', 'reorder', 'corrupt', 'delay', 'overlap'] as const;
+
+/** `seed=7,loss=0.02,receive.overlap=0.1,transmit.corrupt=0.01`; a rate without a direction holds for both.  Throws an Error. */
+export function parseFaultSpec(text: string): FaultSpec {
+  const receive: Record<string, number> = {};
+  const transmit: Record<string, number> = {};
+  let seed = 1;
+  for (const part of text.split(',')) {
+    const [, direction, name = '', number = ''] = /^(?:(receive|transmit)\.)?([a-z]+)=([0-9.]+)$/.exec(part) ?? [];
+    const value = Number(number);
+    const isSeed = name === 'seed' && direction === undefined && Number.isInteger(value);
+    if (!isSeed && !(RATES.includes(name as never) && value >= 0 && value <= 1))
+      throw new Error(`${part}: seed=N or [receive.|transmit.]{${RATES.join('|')}}=0..1 is wanted`);
+    if (isSeed) seed = value;
+    else if (direction !== 'transmit') receive[name] = value;
+    if (!isSeed && direction !== 'receive') transmit[name] = value;
+  }
+  return { seed, receive, transmit };
 }
 
 /** What stands in front of a frame goes with it: the header of virtio-net. */
@@ -88,7 +115,7 @@ function copyRow(from: ReceiveColumns, f: number, to: ReceiveColumns, g: number)
 
 /** One direction of the line. */
 class Lane {
-  readonly counts: FaultCounts = { lost: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0 };
+  readonly counts: FaultCounts = { lost: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0, overlapped: 0 };
   private readonly rates: FaultRates;
   private readonly random: () => number;
   private readonly now: () => number;
@@ -130,6 +157,7 @@ class Lane {
       this.keep(columns, row, 1 + Math.floor(this.random() * (rates.distance ?? 3)), 0);
       return false;
     }
+    if (this.draw(rates.overlap)) this.overlap(columns, row);
     for (const frame of this.waiting) frame.overtake--;
     return true;
   }
@@ -163,6 +191,28 @@ class Lane {
     this.counts.corrupted++;
     const at = columns.offset[row]! + HEADER_LENGTH + Math.floor(this.random() * (length - HEADER_LENGTH));
     this.region.u8[at]! ^= 1 << Math.floor(this.random() * 8);
+  }
+
+  /** Two words of the payload change places in the copy: the sum stays the same, partial or whole. */
+  private overlap(columns: ReceiveColumns, row: number): void {
+    const { u8, view } = this.region;
+    const l3 = columns.offset[row]! + HEADER_LENGTH;
+    if (columns.length[row]! < HEADER_LENGTH + 40 || view.getUint16(l3 - 2) !== TYPE_IPV4 || view.getUint8(l3 + 9) !== PROTOCOL_TCP) return;
+    const l4 = l3 + ((view.getUint8(l3) & 15) << 2);
+    const payload = l4 + ((view.getUint8(l4 + 12) >> 4) << 2);
+    const words = (l3 + view.getUint16(l3 + 2) - payload) >> 1;
+    if (words < 2) return;
+    this.counts.overlapped++;
+    this.keep(columns, row, 0, 0);
+    const copy = this.waiting.at(-1)!;
+    const at = copy.room + payload - columns.offset[row]!;
+    const first = at + 2 * Math.floor(this.random() * words);
+    const second = at + 2 * Math.floor(this.random() * words);
+    const base = columns.offset[row]! - copy.room;
+    for (let i = 0; i < 2; i++) {
+      copy.octets[first + i] = u8[base + second + i]!;
+      copy.octets[second + i] = u8[base + first + i]!;
+    }
   }
 
   private keep(columns: ReceiveColumns, row: number, overtake: number, due: number): void {

@@ -13,7 +13,8 @@ export const ROOT = (() => {
   return folder;
 })();
 
-export const POSTERN = join(ROOT, 'bin/postern.mjs');
+/** POSTERN_PROGRAM names another build of it. */
+export const POSTERN = process.env.POSTERN_PROGRAM ?? join(ROOT, 'bin/postern.mjs');
 const PEER = fileURLToPath(new URL('./peer.js', import.meta.url));
 
 /** A long-running program in a namespace. */

@@ -3,8 +3,9 @@
 import t from 'tap';
 import { BATCH, Frames, PARTIAL_CHECKSUM } from '../../src/frame/frames.ts';
 import { Region, regionOctets } from '../../src/frame/region.ts';
-import { FaultPort, type FaultOptions } from '../../src/port/fault.ts';
+import { FaultPort, type FaultOptions, parseFaultSpec } from '../../src/port/fault.ts';
 import { LoopbackPort } from '../../src/port/loopback.ts';
+import { checksumsAreGood, segment } from '../path/datagrams.ts';
 import { TX_LINK_DOWN, TX_OK, TX_TOO_BIG } from '../../src/port/port.ts';
 
 const AREA = 1 << 20;
@@ -119,7 +120,7 @@ t.test('transmitted frames meet the same, and their sender is not told', (t) => 
   t.ok(lost > 300 && duplicated > 200 && reordered > 200);
   t.equal(left.length, 2000 - lost + duplicated);
   t.equal(tally(left).size, 2000 - lost);
-  t.same(one.port.receiveCounts, { lost: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0 });
+  t.same(one.port.receiveCounts, { lost: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0, overlapped: 0 });
   t.end();
 });
 
@@ -152,6 +153,37 @@ t.test('a frame whose checksum is still to be computed is not damaged', (t) => {
   const one = line({ seed: 2, receive: { corrupt: 1 } });
   one.inner.push(numbered(1), 0, 0, PARTIAL_CHECKSUM);
   t.same([receiveAll(one).damaged, one.port.receiveCounts.corrupted], [0, 0]);
+  t.end();
+});
+
+t.test('a segment is followed by a copy with other octets and a right checksum', (t) => {
+  const one = line({ seed: 4, receive: { overlap: 1 } });
+  const sent = segment({ from: '192.0.2.1', to: '192.0.2.2', sport: 1, dport: 2, seq: 7, flags: 'A', data: 'abcdefghijklmnop' });
+  one.inner.push(sent);
+  one.inner.push(numbered(1));
+  const frames: Uint8Array[] = [];
+  for (let turn = 0; turn < 3; turn++) {
+    for (let f = 0; f < BATCH; f++) one.frames.begin(f, 0);
+    const count = one.port.receive(one.frames, 0, BATCH);
+    for (let f = 0; f < count; f++) frames.push(one.frames.region.u8.slice(one.frames.offset[f]!, one.frames.offset[f]! + one.frames.length[f]!));
+    one.port.release();
+  }
+  const [first, other, copy] = frames as [Uint8Array, Uint8Array, Uint8Array];
+  t.equal(frames.length, 3);
+  t.same(first, sent);
+  t.equal(numberOf(other), 1, 'only TCP over IPv4 is repeated so');
+  t.same(copy.subarray(0, 54), sent.subarray(0, 54));
+  t.notSame(copy, sent);
+  t.ok(checksumsAreGood(copy));
+  t.same([one.port.receiveCounts.overlapped, one.port.receiveCounts.duplicated], [1, 0]);
+  t.end();
+});
+
+t.test('a bad line in words', (t) => {
+  t.same(parseFaultSpec('seed=7,loss=0.02,receive.overlap=0.1,transmit.corrupt=1'), {
+    seed: 7, receive: { loss: 0.02, overlap: 0.1 }, transmit: { loss: 0.02, corrupt: 1 },
+  });
+  for (const text of ['', 'loss', 'loss=2', 'seed=1.5', 'receive.seed=1', 'speed=0.1', 'send.loss=0.1']) t.throws(() => parseFaultSpec(text), /is wanted/, text);
   t.end();
 });
 
