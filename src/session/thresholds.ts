@@ -2,8 +2,8 @@
 //
 // Total and rate: above `high` of either the firewall is aggressive, and every new request makes the oldest half-open
 // session go, until both are below `low` (one alert each way).  The rate is a count over the last minute in steps of five
-// seconds.  Host: above its limit every new TCP request to it makes its oldest half-open session go (block-time 0), or all
-// its half-open sessions go and new requests are refused until the block ends.
+// seconds.  An ICMP query is no such request.  Host: above its limit every new TCP request to it makes its oldest half-open
+// session go (block-time 0), or all its half-open sessions go and new requests are refused until the block ends.
 // A full session table makes half-open sessions go too, oldest first; established ones are never touched.
 //
 // For a first frame the path calls admit(); then nextVictim() until there is none, ending each session that it names; then,
@@ -121,8 +121,10 @@ export class Thresholds {
       this.sample(now);
       this.calmDown(now);
       this.getAggressive(now);
+      this.oldestMustGo = this.aggressive;
     }
-    if (this.hostToThin === NONE) this.oldestMustGo = this.aggressive || isFull;
+    if (isFull) this.oldestMustGo = true;
+    if (this.hostToThin !== NONE) this.oldestMustGo = false;
     return OK;
   }
 
