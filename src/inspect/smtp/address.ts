@@ -17,6 +17,7 @@ import {
 import { trail } from './argument.ts';
 import { LITERAL_CLOSED, LITERAL_OPEN, literalOctet, openLiteral } from './literal.ts';
 import { beginPiped } from './piped.ts';
+import { parameter } from './parameters.ts';
 import { ACTION_LOG, ACTION_NONE, ACTION_RESET } from './declare.ts';
 import {
   fault,
@@ -209,10 +210,9 @@ export function path(turn: Turn, from: number, end: number): number {
   const sender = words[at + VERB] !== RCPT;
   let sequence = inSequence(turn);
   while (i < end) {
-    // letters and digits inside a domain or a local part change nothing
     if (!sequence && (state === DOMAIN || (state === LOCAL && words[at + ARGUMENT]! < 0))) {
       const start = i;
-      while (i < end && CLASS[octets[i]!] === C_ALNUM) i++;
+      i = plainOctets(octets, i, end);
       if (i > start) previous = 0;
       if (i === end) break;
     }
@@ -232,9 +232,9 @@ export function path(turn: Turn, from: number, end: number): number {
     if (next === DEAD) {
       // an octet that is refused for its place is looked at once more, for its name
       words[at + UTF8] = utf8;
-      return refusedOctet(turn, begin, i, state);
+      return refusedOctet(turn, begin, i, end, state);
     }
-    if (next >= CLOSE) return endPath(turn, begin, i, state, next, sender);
+    if (next >= CLOSE) return endPath(turn, begin, i, end, state, next, sender);
     if (next === LITERAL && state !== LITERAL) openLiteral(turn);
     else if (next === ROUTE_START) words[at + LINE]! |= LINE_ROUTE;
     else if ((c === 0x25 || c === 0x21) && next <= QUOTED) words[at + LINE]! |= LINE_ROUTE_CHAR;
@@ -248,6 +248,16 @@ export function path(turn: Turn, from: number, end: number): number {
   else words[at + LINE]! &= ~LINE_DOLLAR;
   addressOctets(turn, begin, i);
   return end;
+}
+
+/** Inside a domain or a local part: the index behind letters, digits and single dots between them, which change nothing. */
+function plainOctets(octets: Uint8Array, from: number, end: number): number {
+  let i = from;
+  for (;;) {
+    while (i < end && CLASS[octets[i]!] === C_ALNUM) i++;
+    if (i + 1 >= end || CLASS[octets[i]!] !== C_DOT || CLASS[octets[i + 1]!] !== C_ALNUM) return i;
+    i += 2;
+  }
 }
 
 /** The first octet of a path at `i`; returns the index behind `<`, or `i`. */
@@ -272,15 +282,15 @@ function matchPostmaster(turn: Turn, c: number): void {
 }
 
 /** An octet that the path cannot have; a tab behind a complete address without brackets may still be a trailing blank. */
-function refusedOctet(turn: Turn, begin: number, i: number, state: number): number {
+function refusedOctet(turn: Turn, begin: number, i: number, end: number, state: number): number {
   if (turn.octets[i] === HT && STEP[state * CLASSES + C_SP] === SPACE && (turn.words[turn.at + LINE]! & LINE_BRACKET) === 0) {
-    return endPath(turn, begin, i, state, SPACE, turn.words[turn.at + VERB] !== RCPT);
+    return endPath(turn, begin, i, end, state, SPACE, turn.words[turn.at + VERB] !== RCPT);
   }
   return fault(turn, i, ADDR_SYNTAX, RANK_ADDRESS);
 }
 
 /** `>` or, without brackets, a blank at octet `i`. */
-function endPath(turn: Turn, begin: number, i: number, state: number, how: number, sender: boolean): number {
+function endPath(turn: Turn, begin: number, i: number, end: number, state: number, how: number, sender: boolean): number {
   const { words, at } = turn;
   const bracket = (words[at + LINE]! & LINE_BRACKET) !== 0;
   if ((how === CLOSE) !== bracket || (state === PATH_START && !sender)) return fault(turn, i, ADDR_SYNTAX, RANK_ADDRESS);
@@ -288,9 +298,9 @@ function endPath(turn: Turn, begin: number, i: number, state: number, how: numbe
   closeAddress(turn, i, state);
   if (how === CLOSE) {
     words[at + PHASE] = PHASE_PATH_END;
-    return i + 1;
+    return pathEnd(turn, i + 1, end);
   }
-  return pathEnd(turn, i, i + 1);
+  return pathEnd(turn, i, end);
 }
 
 /** The address is complete: its last octet is the one before `i`.  COUNT becomes its length. */
@@ -311,7 +321,7 @@ export function pathEnd(turn: Turn, from: number, end: number): number {
   if (addressRefused(turn, from)) return from;
   if (c === HT) return trail(turn, from, CMD_SYNTAX);
   turn.words[turn.at + PHASE] = PHASE_PARAMETER;
-  return from + 1;
+  return parameter(turn, from + 1, end);
 }
 
 /** True when the address may end at the end of the line. */

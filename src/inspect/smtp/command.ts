@@ -108,7 +108,7 @@ function phaseOctets(turn: Turn, i: number, end: number): number {
     case PHASE_VERB_TAB:
       return verbTab(turn, i, end);
     case PHASE_ARGUMENT:
-      return argument(turn, i);
+      return argument(turn, i, end);
     case PHASE_TRAIL:
       return trailing(turn, i, end);
     case PHASE_TEXT:
@@ -174,7 +174,7 @@ function verb(turn: Turn, from: number, end: number): number {
     const c = octets[i]!;
     if (c === SP || c === HT) {
       words[at + NODE] = node;
-      return verbEnd(turn, i, c);
+      return verbEnd(turn, i, end, c);
     }
     const to = next[node * COLUMNS + FOLD[c]!]!;
     if ((under[to]! & usable) === 0) {
@@ -188,7 +188,7 @@ function verb(turn: Turn, from: number, end: number): number {
 }
 
 /** SP or a tab behind the octets of a verb. */
-function verbEnd(turn: Turn, i: number, c: number): number {
+function verbEnd(turn: Turn, i: number, end: number, c: number): number {
   const { words, at } = turn;
   const found = turn.policy.verbTrie.word[words[at + NODE]!]!;
   if (found < 0 || ((words[at + USABLE]! >>> found) & 1) === 0) return fault(turn, i, CMD_ILLEGAL, RANK_VERB);
@@ -201,7 +201,7 @@ function verbEnd(turn: Turn, i: number, c: number): number {
   if (verbRefused(turn, found, i)) return i;
   words[at + PHASE] = PHASE_ARGUMENT;
   if (((UTF8_VERBS >>> found) & 1) === 1 && ((words[at + VISIBLE]! >>> K_SMTPUTF8) & 1) === 1) words[at + LINE]! |= LINE_UTF8;
-  return i + 1;
+  return i + 1 < end ? argument(turn, i + 1, end) : end;
 }
 
 /** The cause when the argument of a verb is missing or not what it takes. */
@@ -231,7 +231,7 @@ function verbTab(turn: Turn, from: number, end: number): number {
 }
 
 /** The first octet behind the verb and its SP. */
-function argument(turn: Turn, i: number): number {
+function argument(turn: Turn, i: number, end: number): number {
   const { words, at } = turn;
   const c = turn.octets[i]!;
   const found = words[at + VERB]!;
@@ -245,8 +245,11 @@ function argument(turn: Turn, i: number): number {
   }
   words[at + COUNT] = 0;
   words[at + AUX] = 0;
-  if ((PATH_VERBS & bit) !== 0) words[at + PHASE] = PHASE_KEYWORD;
-  else if ((TEXT_VERBS & bit) !== 0) words[at + PHASE] = PHASE_TEXT;
+  if ((PATH_VERBS & bit) !== 0) {
+    words[at + PHASE] = PHASE_KEYWORD;
+    return pathKeyword(turn, i, end);
+  }
+  if ((TEXT_VERBS & bit) !== 0) words[at + PHASE] = PHASE_TEXT;
   else if (found === HELO || found === EHLO) {
     words[at + PHASE] = PHASE_DOMAIN;
     words[at + AUX] = DOMAIN_START;
@@ -283,7 +286,7 @@ function pathKeyword(turn: Turn, from: number, end: number): number {
     if ((c >= 0x41 ? c & 0xdf : c) !== wanted[matched]) return fault(turn, i, CMD_SYNTAX, RANK_ARGUMENT);
     if (++matched === wanted.length) {
       beginPath(turn);
-      return i + 1;
+      return path(turn, i + 1, end);
     }
   }
   words[at + COUNT] = matched;

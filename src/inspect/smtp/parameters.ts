@@ -131,7 +131,7 @@ export function parameter(turn: Turn, from: number, end: number): number {
   words[at + PHASE] = PHASE_PARAMETER_KEY;
   words[at + NODE] = ROOT;
   words[at + COUNT] = usableKeys(turn);
-  return from;
+  return parameterKey(turn, from, end);
 }
 
 /** Letters, digits and hyphens of a keyword.  NODE: where in the trie, COUNT: parameters that are usable. */
@@ -143,7 +143,7 @@ export function parameterKey(turn: Turn, from: number, end: number): number {
     const c = octets[i]!;
     if (c === EQUALS || c === SP || c === HT) {
       words[at + NODE] = node;
-      return endKey(turn, i, c);
+      return endKey(turn, i, end, c);
     }
     if (!isKeyOctet(c)) return fault(turn, i, PARAM_SYNTAX, RANK_PARAMETER);
     node = KEYS.next[node * COLUMNS + FOLD[c]!]!;
@@ -159,7 +159,7 @@ function isKeyOctet(c: number): boolean {
 }
 
 /** `=` or a blank behind a keyword. */
-function endKey(turn: Turn, i: number, c: number): number {
+function endKey(turn: Turn, i: number, end: number, c: number): number {
   const { words, at } = turn;
   const key = KEYS.word[words[at + NODE]!]!;
   if (key < 0 || ((words[at + COUNT]! >>> key) & 1) === 0) {
@@ -174,7 +174,7 @@ function endKey(turn: Turn, i: number, c: number): number {
   words[at + COUNT] = 0;
   words[at + NODE] = ROOT;
   words[at + ARGUMENT] = key === BODY ? usableBodies(turn) : key === RET ? (1 << V_FULL) | (1 << V_HDRS) : V_LIST | (1 << V_NEVER);
-  return i + 1;
+  return parameterValue(turn, i + 1, end);
 }
 
 /** A blank behind a complete parameter. */

@@ -176,11 +176,11 @@ export class Smtp implements Inspector {
     turn.session = session;
     turn.at = session * WORDS;
     const policy = this.state.policies[session];
-    if (policy !== null && policy !== undefined) turn.policy = policy;
-    turn.octets = octets;
+    if (policy !== null && policy !== undefined && policy !== turn.policy) turn.policy = policy;
+    if (octets !== turn.octets) turn.octets = octets;
     turn.origin = origin;
     turn.now = now;
-    turn.out = out;
+    if (out !== turn.out) turn.out = out;
     turn.verdict = FORWARD;
     turn.portion = 0;
     turn.faultAt = -1;
