@@ -1,6 +1,7 @@
 // Streams without the path: frames are built into a region, accepted one at a time, and what comes out is checked (lengths,
 // checksums, addresses of the sender's side) and handed to receiver models.  Conservation holds after every frame.
 
+import t, { type Test } from 'tap';
 import {
   BATCH,
   type Frames as FramesType,
@@ -438,6 +439,31 @@ function counterName(i: number): string {
   return `event ${REASONS[i - EVENTS]!.name}`;
 }
 
+/** Initial sequence numbers of client and server: at zero, and so that the numbers of either side become negative or zero soon. */
+export const ISNS: readonly (readonly [number, number])[] = [
+  [0, 0],
+  [0x7fff_ff00, 0xffff_ff00],
+  [0xffff_ff00, 0x7fff_ff00],
+  [0xffff_fff0, 0xffff_fffe],
+];
+let usualIsn = ISNS[0]!;
+
+/** A test once for each pair of initial sequence numbers, which are those of a Dialogue that says nothing else. */
+export function everyIsn(name: string, body: (t: Test) => Promise<void>): void {
+  for (const isn of ISNS) {
+    t.test(`${name} (${isn.map((n) => (n >>> 0).toString(16)).join(' ')})`, async (t) => {
+      usualIsn = isn;
+      await body(t);
+    });
+  }
+}
+
+/** Octets of the pages that a direction takes for octets [from, to), relative numbers. */
+export function pageOctets(d: Dialogue, direction: number, from: number, to: number): number {
+  const page = (seq: number): number => (d.isn[direction]! + seq) >> 12;
+  return (page(to - 1) - page(from) + 1) * 4096;
+}
+
 /** A session past its handshake.  Numbers of segments are relative: 0 is the SYN, 1 the first octet. */
 export class Dialogue {
   readonly rig: Rig;
@@ -447,7 +473,7 @@ export class Dialogue {
 
   constructor(
     rig: Rig,
-    isn: readonly [number, number] = [1000, 5000],
+    isn: readonly [number, number] = usualIsn,
     synOptions: readonly [readonly number[], readonly number[]] = [[], []],
     window = 65_535,
   ) {
