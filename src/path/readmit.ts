@@ -7,7 +7,7 @@
 // An inspector keeps its state and the policy that it began with.
 
 import {
-  AUDITED, BRIDGED, DST, INSPECTED, KIND, PORTS, QUERY_TIMESTAMP, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, VLAN,
+  AUDITED, BRIDGED, DST, exchange, INSPECTED, KIND, PORTS, QUERY_TIMESTAMP, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, VLAN,
 } from '../session/record.ts';
 import { find, permits } from '../policy/access-list.ts';
 import { selectEntry } from '../policy/inspect-rule.ts';
@@ -19,7 +19,6 @@ import { SYN as TCP_SYN } from '../wire/tcp.ts';
 import type { DataPlane } from './data-plane.ts';
 import { idleTimeoutOf, isInspected } from './open-session.ts';
 import { endSession, sessionDeadline } from './session-life.ts';
-import { exchange } from './translate.ts';
 
 const ECHO6 = 128;
 

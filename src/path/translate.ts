@@ -6,7 +6,7 @@
 // Not here: which values (admit), the link header (link.ts).
 
 import { FRAGMENT, PARTIAL_CHECKSUM } from '../frame/frames.ts';
-import { DST, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC } from '../session/record.ts';
+import { DST, exchange, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC } from '../session/record.ts';
 import { delta16, delta32, fold, updateChecksum } from '../wire/checksum.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -20,11 +20,6 @@ export function translateSession(p: DataPlane, f: number, session: number, direc
   const at = session << RECORD_SHIFT;
   if (direction === 0) rewrite(p, f, hot[at + REPLY_DST]!, hot[at + REPLY_SRC]!, exchange(hot[at + REPLY_PORTS]!));
   else rewrite(p, f, hot[at + DST]!, hot[at + SRC]!, exchange(hot[at + PORTS]!));
-}
-
-/** The two halves of a ports word exchanged. */
-export function exchange(ports: number): number {
-  return (ports << 16) | (ports >>> 16);
 }
 
 /** Gives frame `f` new addresses and ports (ICMP queries: the identifier stands in both halves). */

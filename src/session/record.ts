@@ -89,3 +89,8 @@ export function queryKind(type: number): number {
   if (type === ECHO || type === ECHO_REPLY) return 0;
   return type === TIMESTAMP || type === TIMESTAMP_REPLY ? QUERY_TIMESTAMP : QUERY_NONE;
 }
+
+/** The two halves of a ports word exchanged: ports of a frame that answers. */
+export function exchange(ports: number): number {
+  return (ports << 16) | (ports >>> 16);
+}

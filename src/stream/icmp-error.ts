@@ -9,6 +9,7 @@
 import { type Frames, KIND_IPV6, PARTIAL_CHECKSUM } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
 import {
+  exchange,
   DST,
   FAMILY_IPV6,
   FORWARD_PORT_SHIFT,
@@ -244,8 +245,4 @@ export class IcmpErrors {
     view.setUint16(at, after);
     return delta16(before, after);
   }
-}
-
-function exchange(ports: number): number {
-  return (ports << 16) | (ports >>> 16);
 }
