@@ -12,6 +12,8 @@ import { Rig } from './rig.ts';
 import { type StoredWorkload, storeWorkload } from './workloads.ts';
 
 const TURNS = 128;
+/** ms */
+const BATCH_TIME = 1_000;
 
 class AdmitRun implements Running {
   readonly turns = TURNS;
@@ -39,9 +41,11 @@ class AdmitRun implements Running {
     return this.refused === 0 ? null : `${this.refused} refused`;
   }
 
-  /** Ends the sessions of the batch before, and makes another one ready. */
+  /** Ends the sessions of the batch before, and makes another one ready, a second later: the rate stays below all thresholds. */
   private load(): void {
-    const { plane, frames, image, now } = this.rig;
+    const { plane, frames, image } = this.rig;
+    const now = (this.rig.now + BATCH_TIME) | 0;
+    this.rig.now = now;
     if (this.rig.sessions > 0) for (let f = 0; f < BATCH; f++) endSession(plane, frames.session[f]!, SESSION_ENDED, now);
     if (this.at + BATCH > image.count) this.at = 0;
     image.restore(this.at, BATCH);

@@ -19,8 +19,12 @@ export interface Order extends BenchOptions {
   readonly trace: string;
 }
 
-/** Passes over which the heap is watched; the least counts, because V8 itself leaves something now and then. */
-const HEAP_PASSES = 5;
+/** How often the heap is watched; the least counts, because V8 itself leaves something now and then: less than this, octets. */
+const WATCHES = 5;
+const HEAP_NOISE = 1024;
+/** Frames of one watch: one octet in fifty frames is found. */
+const WATCHED_FRAMES = 1 << 16;
+const MOST_PASSES = 64;
 const CLOCK_READS = 4096;
 const CALIBRATIONS = 16;
 
@@ -147,15 +151,16 @@ function watchedPass(running: Running): number {
 /** Octets left on the heap a frame.  What asking for the heap leaves itself is taken off. */
 function leastHeap(running: Running, frames: number): number {
   collect();
+  const passes = Math.min(MOST_PASSES, Math.ceil(WATCHED_FRAMES / frames));
   let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < HEAP_PASSES; i++) {
+  for (let i = 0; i < WATCHES; i++) {
     const before = process.memoryUsage().heapUsed;
     const again = process.memoryUsage().heapUsed;
-    watchedPass(running);
+    for (let pass = 0; pass < passes; pass++) watchedPass(running);
     const after = process.memoryUsage().heapUsed;
-    least = Math.min(least, Math.max(0, after - again - (again - before)));
+    least = Math.min(least, after - again - (again - before));
   }
-  return least / frames;
+  return least < HEAP_NOISE ? 0 : least / frames / passes;
 }
 
 function collect(): void {

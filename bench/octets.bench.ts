@@ -79,7 +79,7 @@ class ScanRun implements Running {
 
   constructor(size: number, recipients: number, seed: number) {
     const { rules } = benchPolicy({ mail: true, sessions: 16 });
-    const entry = rules.flatMap((rule) => rule.entries).find(({ inspector }) => inspector >= 0)!;
+    const entry = rules.flatMap((rule) => rule.entries).find(({ keyword }) => keyword === 'esmtp')!;
     this.inspector = createInspectors(16, createCounters())[entry.inspector]!;
     this.policy = entry.inspectorPolicy!;
     const turns = [...dialogue(1, size, recipients, false, seededRandom(seed))];
@@ -124,13 +124,13 @@ export const benches: readonly Bench[] = [
   { name: 'checksum/1460', about: 'Internet checksum of 1,460 octets', unit: 'segment', open: openChecksum },
   { name: 'store/1460', about: 'append 1,460 octets, every second time an acknowledgement', unit: 'segment', open: openStore },
   {
-    name: 'smtp-scan/mail',
+    name: 'smtp/message',
     about: 'inspector alone, a message of 30,000 octets',
     unit: 'segment',
     open: ({ seed }: BenchOptions) => new ScanRun(30_000, 1, seed),
   },
   {
-    name: 'smtp-scan/chat',
+    name: 'smtp/dialogue',
     about: 'inspector alone, a short dialogue',
     unit: 'segment',
     open: ({ seed }: BenchOptions) => new ScanRun(500, 3, seed),

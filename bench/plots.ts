@@ -6,7 +6,7 @@ import type { Result } from './bench.ts';
 import type { Run } from './report.ts';
 import { barChart, lineChart, type Series } from './svg.ts';
 
-const STEPS = /^(decode|lookup\/10000$|admit|track|stream|smtp-scan|translate|forward|emit|checksum|store|access-list\/100$)/;
+const STEPS = /^(decode|lookup\/10000$|admit|track|stream|smtp\/|translate|forward|emit|checksum|store|access-list\/100$)/;
 
 /** Writes the plots to `folder` and returns their paths. */
 export function writePlots({ results }: Run, folder: string): string[] {

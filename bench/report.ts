@@ -15,8 +15,6 @@ export interface Run {
 
 /** Less than this is no change, however quiet the machine was. */
 const LEAST_CHANGE = 0.05;
-/** Octets a frame below which nothing was left: five passes of V8's own noise. */
-const HEAP_NOISE = 0.01;
 
 export function thisMachine(): string {
   return `${cpus()[0]?.model.trim() ?? 'unknown'}, Node ${process.versions.node}`;
@@ -41,7 +39,7 @@ export function changeOf(result: Result, earlier: readonly Result[]): Change | n
 export function faultsOf({ heap, deoptimisations, problem }: Result): string[] {
   const faults: string[] = [];
   if (problem !== null) faults.push(problem);
-  if (heap !== null && heap >= HEAP_NOISE) faults.push(`${heap.toFixed(2)} octets a frame on the heap`);
+  if (heap !== null && heap > 0) faults.push(`${heap.toFixed(2)} octets a frame on the heap`);
   if (deoptimisations !== null && deoptimisations.length > 0) faults.push(`deoptimised ${[...new Set(deoptimisations)].join(', ')}`);
   return faults;
 }

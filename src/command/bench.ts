@@ -71,7 +71,6 @@ async function measureOne(order: string): Promise<number> {
 /** Runs the benches and prints their results; returns the exit status. */
 async function bench(names: readonly string[], options: BenchCommandOptions): Promise<number> {
   const { selectBenches } = await import('../../bench/all.ts');
-  const { runBench } = await import('../../bench/run.ts');
   const { changeOf, faultsOf, HEADING, lineOf, thisMachine } = await import('../../bench/report.ts');
   const selected = selectBenches(names);
   if (selected.length === 0) throw new CommandError(`no bench begins with ${names.join(' or ')}`);
@@ -81,7 +80,11 @@ async function bench(names: readonly string[], options: BenchCommandOptions): Pr
   const results: Run['results'][number][] = [];
   const failed: string[] = [];
   for (const { name } of selected) {
-    const result = await runBench(name, { samples: options.samples, seed: options.seed, entry: [process.argv[1]!, 'bench', '--child'] });
+    const result = await measured(name, options);
+    if (result === null) {
+      failed.push(name);
+      continue;
+    }
     const change: Change | null = changeOf(result, earlier);
     say(lineOf(result, change));
     results.push(result);
@@ -94,6 +97,17 @@ async function bench(names: readonly string[], options: BenchCommandOptions): Pr
     for (const path of writePlots(run, options.plots)) process.stderr.write(`${path}\n`);
   }
   return failed.length === 0 ? EXIT_OK : EXIT_RUNTIME;
+}
+
+/** Null, and a line on stderr, when the process of the bench failed. */
+async function measured(name: string, { samples, seed }: BenchCommandOptions): Promise<Run['results'][number] | null> {
+  const { runBench } = await import('../../bench/run.ts');
+  try {
+    return await runBench(name, { samples, seed, entry: [process.argv[1]!, 'bench', '--child'] });
+  } catch (error) {
+    process.stderr.write(`postern: ${name}: ${(error as Error).message}\n`);
+    return null;
+  }
 }
 
 /** Results in an earlier --json, or those of this machine in a baseline file. */
