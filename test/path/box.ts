@@ -13,10 +13,29 @@ import { readState } from '../../src/engine/firewall-state.ts';
 import { answer } from '../../src/engine/inquiry.ts';
 import { ReplayEngine } from '../../src/engine/replay-engine.ts';
 import type { PolicySnapshot } from '../../src/policy/snapshot.ts';
-import { LoopbackPort } from '../../src/port/loopback.ts';
+import { GSO, PARTIAL_CHECKSUM } from '../../src/frame/frames.ts';
+import { type CollectedFrame, LoopbackPort } from '../../src/port/loopback.ts';
 import * as counters from '../../src/telemetry/counters.ts';
 import { REASON_COUNT, REASONS } from '../../src/telemetry/reasons.ts';
 import { checksumsAreGood, describe } from './datagrams.ts';
+import { asOnTheWire } from './offload.ts';
+
+/** A frame that arrives; `partial`: its TCP checksum is the pseudo-header sum, `gsoSize`: a super-frame (partial too). */
+export interface Arriving {
+  readonly octets: Uint8Array;
+  readonly partial?: boolean;
+  readonly gsoSize?: number;
+}
+
+interface BoxOptions {
+  readonly down?: readonly string[];
+  readonly syntheticArp?: boolean;
+  readonly maxSessions?: number;
+  /** Octets of a datagram, by interface name; 1500. */
+  readonly mtu?: Readonly<Record<string, number>>;
+  /** Interfaces that take super-frames and partial checksums. */
+  readonly offload?: readonly string[];
+}
 
 export class Box {
   readonly engine: ReplayEngine;
@@ -26,7 +45,7 @@ export class Box {
   now = 0;
   private before: Float64Array;
 
-  constructor(config: string, options: { down?: readonly string[]; syntheticArp?: boolean; maxSessions?: number } = {}) {
+  constructor(config: string, options: BoxOptions = {}) {
     const { configuration, rejected } = parseConfiguration(config);
     if (rejected.length > 0) throw new Error(rejected.map((line) => line.formatted).join(''));
     this.configuration = configuration;
@@ -37,7 +56,9 @@ export class Box {
       shape: { smallSlots: 1024, largeSlots: 16, storePages: 1024 },
       ports: (name, index, region, start, octets) => {
         if (options.down?.includes(name)) return null;
-        const port = new LoopbackPort(name, region, start, octets);
+        const port = new LoopbackPort(name, region, start, octets, {
+          mtu: options.mtu?.[name] ?? 1500, offload: options.offload?.includes(name) ?? false,
+        });
         this.ports[index] = port;
         return port;
       },
@@ -118,10 +139,18 @@ export class Box {
 
   /** Sends frames in by an interface, one batch; returns what left by each interface, `NAME line`. */
   send(name: string, ...frames: Uint8Array[]): string[] {
+    return this.arrive(name, frames.map((octets) => ({ octets })));
+  }
+
+  /** The same for frames of a port with offloads. */
+  arrive(name: string, frames: readonly Arriving[]): string[] {
     const index = this.index(name);
     const port = this.ports[index]!;
     const { plane } = this.engine;
-    for (const frame of frames) port.push(frame, (this.now / 1000) | 0, (this.now % 1000) * 1e6);
+    for (const { octets, partial, gsoSize } of frames) {
+      const flags = (partial === true || gsoSize !== undefined ? PARTIAL_CHECKSUM : 0) | (gsoSize === undefined ? 0 : GSO);
+      port.push(octets, (this.now / 1000) | 0, (this.now % 1000) * 1e6, flags, gsoSize ?? 0);
+    }
     plane.frames.clear(frames.length);
     const count = port.receive(plane.frames, 0, frames.length);
     for (let f = 0; f < count; f++) plane.frames.arrive(f, index);
@@ -153,16 +182,21 @@ export class Box {
     return moved;
   }
 
-  /** Frames that left since the last call, as octets. */
-  readonly left: Uint8Array[] = [];
+  /** Frames that left, as they are on the wire: checksums complete, super-frames cut.  The test empties it. */
+  left: Uint8Array[] = [];
+  /** The same as they were handed to the ports. */
+  handed: CollectedFrame[] = [];
 
   private collect(): string[] {
     this.checkLedger();
     const lines: string[] = [];
     this.ports.forEach((port, i) => {
       for (const frame of port.sent) {
-        if (!checksumsAreGood(frame.octets)) throw new Error(`wrong checksum: ${describe(frame.octets)}`);
-        this.left.push(frame.octets);
+        for (const octets of asOnTheWire(frame)) {
+          if (!checksumsAreGood(octets)) throw new Error(`wrong checksum: ${describe(octets)}`);
+          this.left.push(octets);
+        }
+        this.handed.push(frame);
         lines.push(`${this.policy.interfaces[i]!.name} ${describe(frame.octets)}`);
       }
       port.sent = [];
