@@ -56,6 +56,7 @@ class PathRun implements Running {
     if (this.at === rig.image.count) this.restart();
     this.count = Math.min(STRETCH, rig.image.count - this.at);
     rig.image.restore(this.at, this.count);
+    rig.drainEvents();
   }
 
   run(): number {

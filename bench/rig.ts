@@ -54,7 +54,14 @@ export class Rig {
       const count = Math.min(STRETCH, to - at);
       this.image.restore(at, count);
       this.breathe(at, count);
+      this.drainEvents();
     }
+  }
+
+  /** Forgets the events, as somebody who reads them does. */
+  drainEvents(): void {
+    const { events } = this.plane;
+    while (events.peek() >= 0) events.advance();
   }
 
   /** The times of the image begin anew, `pause` ms behind the present. */
