@@ -52,6 +52,8 @@ export interface BindingRow {
   /** Index in the policy's dynamic mappings; negative: it was cleared and ends with its sessions. */
   readonly mapping: number;
   readonly uses: number;
+  /** ms that it outlives its last use, 0: for ever. */
+  readonly timeout: number;
   /** ms */
   readonly age: number;
   readonly idle: number;
@@ -100,6 +102,8 @@ export type Question =
   | { readonly kind: 'clear-sessions'; readonly from: number }
   | { readonly kind: 'clear-translations' }
   | { readonly kind: 'clear-translation'; readonly protocol: number; readonly global: number; readonly globalPort: number; readonly local: number; readonly localPort: number }
+  /** Ends the sessions whose translation was cleared. */
+  | { readonly kind: 'end-stale'; readonly from: number }
   | { readonly kind: 'clear-nat-statistics' }
   | { readonly kind: 'clear-arp'; readonly from: number }
   | { readonly kind: 'clear-hits'; readonly list: number }

@@ -51,7 +51,7 @@ async function refused(message: string): Promise<Outcome> {
 }
 
 /** A page a turn of the data plane. */
-async function clearAll(plane: ControlPlane, kind: 'clear-sessions' | 'clear-arp'): Promise<void> {
+async function clearAll(plane: ControlPlane, kind: 'clear-sessions' | 'clear-arp' | 'end-stale'): Promise<void> {
   for (let from = 0; from >= 0; ) from = (await plane.engine.ask({ kind, from })).next ?? -1;
 }
 
@@ -63,13 +63,16 @@ async function clearSessions(plane: ControlPlane, args: Args): Promise<Outcome> 
 }
 
 async function clearTranslations(plane: ControlPlane, args: Args): Promise<Outcome> {
-  if (args.has('*')) return done(plane.engine.ask({ kind: 'clear-translations' }));
+  if (args.has('*')) {
+    await plane.engine.ask({ kind: 'clear-translations' });
+    return done(clearAll(plane, 'end-stale'));
+  }
   if (args.has('outside')) return clearFlow(plane, args);
   const { count } = await plane.engine.ask({
     kind: 'clear-translation', protocol: protocolOf(args), global: args.number('GLOBAL'), globalPort: args.maybeNumber('GLOBAL_PORT') ?? 0,
     local: args.number('LOCAL'), localPort: args.maybeNumber('LOCAL_PORT') ?? 0,
   });
-  return count === 0 ? refused('Translation not found') : DONE;
+  return count === 0 ? refused('Translation not found') : done(clearAll(plane, 'end-stale'));
 }
 
 /** 0: addresses only. */

@@ -11,6 +11,7 @@ import { PORT_SIZE, PORTS, SESSIONS_CURRENT } from '../telemetry/counters.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { RESOLVED, STATIC, UNRESOLVED } from '../session/neighbours.ts';
 import { CLOSED, CLOSING, OPENING } from '../session/record.ts';
+import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN, translationTimeout } from '../policy/nat-timeouts.ts';
 import type { PortRates } from './rates.ts';
 import type { Answer, BindingRow, Gauges, NeighbourRow as NeighbourAnswer, Question, SessionRow as SessionAnswer } from './control.ts';
 
@@ -42,7 +43,6 @@ export interface Surroundings {
 /** Sessions that a display shows at most. */
 const MAX_SESSIONS = 10_000;
 const ICMP = 1;
-const UDP = 17;
 
 export async function readState(source: Inquirable, around: Surroundings): Promise<FirewallState> {
   const { gauges } = (await source.ask({ kind: 'gauges' })) as { gauges: Gauges };
@@ -61,7 +61,7 @@ export async function readState(source: Inquirable, around: Surroundings): Promi
     creationRate: around.creationRate,
     maxCreationRate: around.maxCreationRate,
     accessListHits: hitsByName(around.policy, source.hits),
-    translations: [...translations(sessions, around.policy), ...bindings.filter(isShown).map((row, i) => bindingRow(row, i, around.policy))],
+    translations: [...translations(sessions, around.policy), ...bindings.filter(isShown).map((row, i) => bindingRow(row, i))],
     nat: {
       hits: gauges.natHits, misses: gauges.natMisses, expired: gauges.natExpired, peak: gauges.natPeak, peakAge: gauges.natPeakAge / 1000,
       mappingReferences: mappingReferences(bindings, around.configuration),
@@ -162,7 +162,7 @@ function translations(sessions: readonly SessionAnswer[], policy: PolicySnapshot
   for (const row of sessions) {
     if (!row.translated) continue;
     const fromInside = row.initiator !== row.initiatorGlobal || row.initiatorPort !== row.initiatorGlobalPort;
-    const timeout = timeoutOf(row.protocol, policy);
+    const timeout = translationTimeout(policy.nat, row.protocol, fromInside ? row.responderPort : row.initiatorPort, endOf(row.state));
     rows.push({
       protocol: row.protocol,
       insideGlobal: fromInside ? row.initiatorGlobal : row.responder,
@@ -179,15 +179,15 @@ function translations(sessions: readonly SessionAnswer[], policy: PolicySnapshot
   return rows;
 }
 
-function timeoutOf(protocol: number, { nat }: PolicySnapshot): number {
-  if (protocol === 0) return nat.timeout;
-  if (protocol === ICMP) return nat.icmpTimeout;
-  return protocol === UDP ? nat.udpTimeout : nat.tcpTimeout;
+/** How far a flow of that state got. */
+function endOf(state: number): number {
+  if (state === OPENING) return ENDED_SYN;
+  return state === CLOSING || state === CLOSED ? ENDED_CLOSED : ENDED_IDLE;
 }
 
 /** A dynamic entry of addresses only; those with ports show as the sessions that use them, or alone while nobody does. */
-function bindingRow(row: BindingRow, index: number, policy: PolicySnapshot): TranslationRow {
-  const timeout = timeoutOf(row.protocol, policy);
+function bindingRow(row: BindingRow, index: number): TranslationRow {
+  const { timeout } = row;
   return {
     protocol: row.protocol, insideGlobal: row.insideGlobal, insideGlobalPort: row.insideGlobalPort, insideLocal: row.insideLocal,
     insideLocalPort: row.insideLocalPort, outsideLocal: 0, outsideLocalPort: 0, outsideGlobal: 0, outsideGlobalPort: 0,

@@ -30,6 +30,8 @@ export function answer(p: DataPlane, question: Question): Answer {
       const { protocol, global, globalPort, local, localPort } = question;
       return { count: p.nat.clearOne(protocol, global, globalPort, local, localPort) ? 1 : 0 };
     }
+    case 'end-stale':
+      return endStale(p, question.from);
     case 'clear-nat-statistics':
       p.nat.clearStatistics();
       return {};
@@ -112,6 +114,7 @@ function bindingPage(p: DataPlane, from: number): Answer {
       insideGlobalPort: bindings.globalPort[b]!,
       mapping: bindings.mapping[b]!,
       uses: bindings.uses[b]!,
+      timeout: p.nat.timeoutOf(b),
       age: (p.now - bindings.created[b]!) | 0,
       idle: (p.now - bindings.lastUsed[b]!) | 0,
     });
@@ -173,6 +176,16 @@ function clearSessions(p: DataPlane, from: number): Answer {
   let count = 0;
   let session = from;
   for (; session < p.sessions.highest && session - from < PAGE; session++) count += clearSession(p, session);
+  return { count, next: session < p.sessions.highest ? session : -1 };
+}
+
+/** Sessions whose translation was cleared end with it. */
+function endStale(p: DataPlane, from: number): Answer {
+  let count = 0;
+  let session = from;
+  for (; session < p.sessions.highest && session - from < PAGE; session++) {
+    if (p.sessions.state(session) !== FREE && p.nat.isStale(p.sessions.binding[session]!)) count += clearSession(p, session);
+  }
   return { count, next: session < p.sessions.highest ? session : -1 };
 }
 

@@ -124,9 +124,10 @@ export class Nat {
     if (binding < 0 || this.bindings.uses[binding]! > 0) return;
     const { ended, lastUsed } = this.bindings;
     lastUsed[binding] = now;
-    if ((control & (FIN | RST)) !== 0) ended[binding] = ENDED_CLOSED;
-    else if ((control & (SYN | ACK)) === SYN && ended[binding] === ENDED_CLOSED) ended[binding] = ENDED_SYN;
-    else if (!outward && ended[binding] === ENDED_SYN) ended[binding] = ENDED_IDLE;
+    const before = ended[binding]!;
+    const after = advanced(before, outward, control);
+    // Within one state the timer finds out by itself that it came too early.
+    if (after !== before) this.linger(binding, after, now);
   }
 
   /** A session uses the binding (the one of the last answer, once a session): it does not expire. */
@@ -345,6 +346,13 @@ export class Nat {
       if (bindings.uses[b] === 0) this.endOrWait(b, now);
     }
   }
+}
+
+/** How far a flow got, ENDED_..., after another frame. */
+function advanced(ended: number, outward: boolean, control: number): number {
+  if ((control & (FIN | RST)) !== 0) return ENDED_CLOSED;
+  if ((control & (SYN | ACK)) === SYN && ended === ENDED_CLOSED) return ENDED_SYN;
+  return !outward && ended === ENDED_SYN ? ENDED_IDLE : ended;
 }
 
 /** New index of each former mapping, STALE where it is gone: same list, same pool addresses or interface address, same kind. */

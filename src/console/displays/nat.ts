@@ -19,7 +19,7 @@ function row(protocol: string, insideGlobal: string, insideLocal: string, outsid
 export function showNatTranslations(configuration: Configuration, state: FirewallState, verbose: boolean): string {
   const shown = [
     ...state.translations.flatMap((entry) => translationLines(entry, verbose)),
-    ...configuration.statics.flatMap((entry, index) => staticLines(configuration, entry, index, verbose)),
+    ...configuration.statics.flatMap((entry, index) => staticLines(configuration, state, entry, index, verbose)),
   ];
   return shown.length === 0 ? '' : lines([HEADING, ...shown]);
 }
@@ -58,17 +58,24 @@ function globalAddress(configuration: Configuration, global: number | string): s
   return typeof port?.ipAddress === 'object' ? formatAddress(port.ipAddress.addr) : '0.0.0.0';
 }
 
-function staticLines(configuration: Configuration, entry: StaticNat, index: number, verbose: boolean): string[] {
+function isFlowOf(flow: TranslationRow, entry: StaticNat): boolean {
+  if (((flow.insideLocal ^ entry.local) & (entry.mask ?? -1)) !== 0) return false;
+  return entry.protocol === 0 || (entry.protocol === flow.protocol && entry.localPort === flow.insideLocalPort);
+}
+
+/** A static entry is as old as the firewall; it was used when its flows were. */
+function staticLines(configuration: Configuration, state: FirewallState, entry: StaticNat, index: number, verbose: boolean): string[] {
   const port = (number: number): string => (entry.protocol === 0 ? '' : `:${number}`);
   const global = globalAddress(configuration, entry.global) + port(entry.globalPort);
   const protocol = entry.mask === undefined ? (PROTOCOL_NAMES[entry.protocol] ?? '---') : '---';
   const first = row(protocol, global, formatAddress(entry.local) + port(entry.localPort), '---', '---');
   if (!verbose) return [first];
+  const flows = state.translations.filter((flow) => isFlowOf(flow, entry));
   return [
     first,
-    '    create 00:00:00, use 00:00:00 timeout:0,',
+    `    create ${ageText(state.uptime)}, use ${ageText(Math.min(state.uptime, ...flows.map((flow) => flow.used)))} timeout:0,`,
     '    flags:',
-    `static, use_count: 0, entry-id: ${index + 1}, lc_entries: 0`,
+    `static, use_count: ${flows.length}, entry-id: ${index + 1}, lc_entries: 0`,
   ];
 }
 
