@@ -1,0 +1,131 @@
+// npm run soak -- [--megabytes N] [--minutes N]: much traffic through `postern run`, in network namespaces, as root.
+//
+// A file of N megabytes (default 1000) each way at the same time, not inspected, byte for byte the same behind the firewall;
+// then N minutes (default 2) of mail sessions through the SMTP inspector, of which every octet is compared as well.  Printed: what passed
+// and how fast, frames dropped and why, the memory of the firewall after the transfers and at the end, and the pauses of its
+// garbage collector (all threads of it, as V8 reports them).  Exit status 1 when anything arrived otherwise than it was sent.
+// Not part of npm test.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, isBuilt } from './build.mjs';
+import { main, ROOT, step, StepError } from './steps.mjs';
+
+const CLIENT = '192.0.2.1';
+const SERVER = '192.0.2.2';
+const PORTS = ['--port', 'Ethernet0=outside0', '--port', 'Ethernet1=inside0'];
+/** Mail sessions at a time, and octets of a message and of its replies. */
+const PARALLEL = 4;
+const MAIL_OCTETS = '200000';
+
+const { values } = parseArgs({ options: { megabytes: { type: 'string', default: '1000' }, minutes: { type: 'string', default: '2' } } });
+
+/** A program of the lab, one JSON line as its result. */
+async function result(program, seconds) {
+  await program.until(() => program.stdout.includes('\n') || program.ended !== null, 'a result', seconds);
+  if (!program.stdout.startsWith('{')) throw new StepError(`${program.name}: ${program.stderr || program.stdout}`);
+  return JSON.parse(program.stdout);
+}
+
+/** Resident memory of a process, MiB. */
+function residentOf(pid) {
+  return Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+)/m)[1]) >> 10;
+}
+
+/** Pauses in the lines of --trace-gc: their number, the longest and the sum, ms. */
+function pausesIn(text) {
+  const pauses = [...text.matchAll(/^\[\d+:0x[0-9a-f]+\].*? (\d+(?:\.\d+)?) \/ \d+(?:\.\d+)? ms/gm)].map((match) => Number(match[1]));
+  return { count: pauses.length, longest: Math.max(0, ...pauses), sum: pauses.reduce((a, b) => a + b, 0) };
+}
+
+class Bench {
+  constructor(lab, programs, folder) {
+    this.programs = programs;
+    this.folder = folder;
+    [this.outside, this.firewall, this.inside] = ['outside', 'firewall', 'inside'].map((label) => lab.namespace(label));
+    for (const namespace of [this.outside, this.firewall, this.inside]) namespace.disableIpv6();
+    lab.link(this.outside, 'eth0', this.firewall, 'outside0');
+    lab.link(this.inside, 'eth0', this.firewall, 'inside0');
+    this.outside.address('eth0', `${CLIENT}/24`);
+    this.inside.address('eth0', `${SERVER}/24`);
+  }
+
+  node(namespace, script, ...args) {
+    return new this.programs.Program(`${script} ${args[0]}`, namespace.node(join(this.folder, script), args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
+
+  async serve(namespace, script, port) {
+    const server = this.node(namespace, script, 'serve', port);
+    await server.until(() => server.stdout.includes('ready'), 'ready', 10);
+  }
+
+  async startPostern() {
+    const { POSTERN, Program } = this.programs;
+    const config = join(ROOT, 'rules/transparent.cfg');
+    const args = ['--trace-gc', POSTERN, 'run', '--config', config, ...PORTS, '--socket', 'none', '--json'];
+    const child = this.firewall.spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const postern = new Program('postern', child);
+    await postern.until(() => /\bready$/m.test(postern.stderr), 'ready', 20);
+    // `ip netns exec` becomes the program.
+    postern.pid = child.pid;
+    return postern;
+  }
+}
+
+async function transfers(bench, megabytes) {
+  const octets = String(megabytes * 1_000_000);
+  for (const namespace of [bench.outside, bench.inside]) await bench.serve(namespace, 'traffic.js', '7000');
+  const both = [bench.node(bench.outside, 'traffic.js', 'send', SERVER, '7000', octets), bench.node(bench.inside, 'traffic.js', 'send', CLIENT, '7000', octets)];
+  for (const [i, program] of both.entries()) {
+    const { equal, seconds } = await result(program, 60 + megabytes);
+    if (!equal) throw new StepError(`${megabytes} MB ${i === 0 ? 'to' : 'from'} the inside: other octets arrived`);
+    process.stdout.write(`${megabytes} MB ${i === 0 ? 'to  ' : 'from'} the inside: equal, ${(megabytes / seconds).toFixed(0)} MB/s\n`);
+  }
+}
+
+async function mails(bench, minutes) {
+  await bench.serve(bench.inside, 'exchange.js', '25');
+  const end = performance.now() + minutes * 60_000;
+  let sessions = 0;
+  const keepSending = async () => {
+    while (performance.now() < end) {
+      const { toServer, toClient, error } = await result(bench.node(bench.outside, 'exchange.js', 'mail', SERVER, '25', MAIL_OCTETS), 120);
+      if (!toServer || !toClient) throw new StepError(`mail session ${sessions}: ${error ?? `to the server ${toServer}, to the client ${toClient}`}`);
+      sessions++;
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, keepSending));
+  process.stdout.write(`${sessions} mail sessions in ${minutes} min: equal in both directions, but for the masked lines\n`);
+}
+
+function report(postern, resident, seconds) {
+  const { frames, drops } = JSON.parse(postern.stdout.split('\n').findLast((line) => line.startsWith('{"frames"')));
+  const { count, longest, sum } = pausesIn(postern.stdout);
+  process.stdout.write(`frames: ${frames.received} received, ${frames.dropped} dropped ${JSON.stringify(drops)}\n`);
+  process.stdout.write(`memory: ${resident[0]} MiB behind the transfers, ${resident[1]} MiB at the end\n`);
+  process.stdout.write(`garbage collector: ${count} pauses in ${seconds.toFixed(0)} s, the longest ${longest.toFixed(1)} ms, together ${sum.toFixed(0)} ms\n`);
+}
+
+await main(async () => {
+  if (!isBuilt()) await step('program', 'TypeScript to dist/, bundle to dist/postern/', build);
+  const folder = process.env.POSTERN_TESTS ?? join(ROOT, 'dist/test');
+  const { Lab, namespaceProblem } = await import(join(folder, 'lab/namespaces.js'));
+  const programs = await import(join(folder, 'lab/programs.js'));
+  const problem = namespaceProblem();
+  if (problem !== false) throw new StepError(`soak: ${problem}`);
+  const lab = new Lab();
+  try {
+    const bench = new Bench(lab, programs, join(folder, 'lab'));
+    const started = performance.now();
+    const postern = await bench.startPostern();
+    await transfers(bench, Number(values.megabytes));
+    const resident = [residentOf(postern.pid)];
+    await mails(bench, Number(values.minutes));
+    resident.push(residentOf(postern.pid));
+    await postern.stop();
+    report(postern, resident, (performance.now() - started) / 1000);
+  } finally {
+    lab.destroy();
+  }
+});
