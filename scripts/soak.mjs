@@ -52,7 +52,10 @@ class Bench {
   }
 
   node(namespace, script, ...args) {
-    return new this.programs.Program(`${script} ${args[0]}`, namespace.node(join(this.folder, script), args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    return new this.programs.Program(
+      `${script} ${args[0]}`,
+      namespace.node(join(this.folder, script), args, { stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
   }
 
   async serve(namespace, script, port) {
@@ -76,7 +79,10 @@ class Bench {
 async function transfers(bench, megabytes) {
   const octets = String(megabytes * 1_000_000);
   for (const namespace of [bench.outside, bench.inside]) await bench.serve(namespace, 'traffic.js', '7000');
-  const both = [bench.node(bench.outside, 'traffic.js', 'send', SERVER, '7000', octets), bench.node(bench.inside, 'traffic.js', 'send', CLIENT, '7000', octets)];
+  const both = [
+    bench.node(bench.outside, 'traffic.js', 'send', SERVER, '7000', octets),
+    bench.node(bench.inside, 'traffic.js', 'send', CLIENT, '7000', octets),
+  ];
   for (const [i, program] of both.entries()) {
     const { equal, seconds } = await result(program, 60 + megabytes);
     if (!equal) throw new StepError(`${megabytes} MB ${i === 0 ? 'to' : 'from'} the inside: other octets arrived`);
@@ -91,7 +97,8 @@ async function mails(bench, minutes) {
   const keepSending = async () => {
     while (performance.now() < end) {
       const { toServer, toClient, error } = await result(bench.node(bench.outside, 'exchange.js', 'mail', SERVER, '25', MAIL_OCTETS), 120);
-      if (!toServer || !toClient) throw new StepError(`mail session ${sessions}: ${error ?? `to the server ${toServer}, to the client ${toClient}`}`);
+      if (!toServer || !toClient)
+        throw new StepError(`mail session ${sessions}: ${error ?? `to the server ${toServer}, to the client ${toClient}`}`);
       sessions++;
     }
   };
@@ -104,7 +111,9 @@ function report(postern, resident, seconds) {
   const { count, longest, sum } = pausesIn(postern.stdout);
   process.stdout.write(`frames: ${frames.received} received, ${frames.dropped} dropped ${JSON.stringify(drops)}\n`);
   process.stdout.write(`memory: ${resident[0]} MiB behind the transfers, ${resident[1]} MiB at the end\n`);
-  process.stdout.write(`garbage collector: ${count} pauses in ${seconds.toFixed(0)} s, the longest ${longest.toFixed(1)} ms, together ${sum.toFixed(0)} ms\n`);
+  process.stdout.write(
+    `garbage collector: ${count} pauses in ${seconds.toFixed(0)} s, the longest ${longest.toFixed(1)} ms, together ${sum.toFixed(0)} ms\n`,
+  );
 }
 
 await main(async () => {

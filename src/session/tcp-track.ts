@@ -145,14 +145,7 @@ function trackFirstSyn(sessions: SessionTable, frames: Frames, f: number, sessio
   return OK;
 }
 
-function trackSynAck(
-  sessions: SessionTable,
-  frames: Frames,
-  f: number,
-  session: number,
-  isOpening: boolean,
-  looseScale: boolean,
-): Reason {
+function trackSynAck(sessions: SessionTable, frames: Frames, f: number, session: number, isOpening: boolean, looseScale: boolean): Reason {
   const { view } = frames.region;
   const { hot } = sessions;
   const at = session << RECORD_SHIFT;

@@ -56,7 +56,10 @@ const EVASION = 'a reset and a FIN that the responder never sent end the session
 
 const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   // Datagrams and frames.
-  'zeek__ipv6-reassembly-state-leak': { why: 'datagrams of more than 65,535 octets; the rest of each waits for its timer', drops: { 'ip.frag-timeout': 90, 'ip.frag-oversize': 2 } },
+  'zeek__ipv6-reassembly-state-leak': {
+    why: 'datagrams of more than 65,535 octets; the rest of each waits for its timer',
+    drops: { 'ip.frag-timeout': 90, 'ip.frag-oversize': 2 },
+  },
   'defrag-eth-vlan-ipv4-tcp-syn': { why: 'the first fragment ends within the TCP header (RFC 1858)', drops: { 'ip.frag-tiny': 3 } },
   'ipv4__fragmented-1': { why: BAD_LENGTH, drops: { 'ip.frag-badlen': 3 } },
   'ipv4__fragmented-2': { why: BAD_LENGTH, drops: { 'ip.frag-badlen': 3 } },
@@ -70,26 +73,45 @@ const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   'fragments-23__': { why: BAD_LENGTH, drops: { 'ip.frag-badlen': 3 } },
   'fragments-24__': { why: BAD_LENGTH, drops: { 'ip.frag-badlen': 3 } },
   'fragments-26__': { why: 'an atomic fragment of one octet of TCP', drops: { 'tcp.truncated': 1 } },
-  'fragments-28__': { why: 'an atomic fragment of one octet of ICMPv6, which does not complete the datagram of its identification (RFC 6946)', drops: { 'ip.frag-timeout': 2, 'icmp.malformed': 1 } },
+  'fragments-28__': {
+    why: 'an atomic fragment of one octet of ICMPv6, which does not complete the datagram of its identification (RFC 6946)',
+    drops: { 'ip.frag-timeout': 2, 'icmp.malformed': 1 },
+  },
   'fragments-29__': { why: OVERLAP, drops: { 'ip.frag-overlap': 3 } },
   'fragments-33__': { why: 'more than 32 fragments of one datagram', drops: { 'ip.frag-limit': 48 } },
-  'fragments-35__': { why: 'a fragment header behind another; the second datagram never becomes whole', drops: { 'ip6.ext-illegal': 1 }, held: 3 },
-  'fragments-36__': { why: 'three fragment headers in one datagram; the others never become whole', drops: { 'ip6.ext-illegal': 1 }, held: 3 },
+  'fragments-35__': {
+    why: 'a fragment header behind another; the second datagram never becomes whole',
+    drops: { 'ip6.ext-illegal': 1 },
+    held: 3,
+  },
+  'fragments-36__': {
+    why: 'three fragment headers in one datagram; the others never become whole',
+    drops: { 'ip6.ext-illegal': 1 },
+    held: 3,
+  },
   IpV6ExtRoutingPacketTest: { why: ROUTING, drops: { 'ip6.ext-illegal': 1 } },
   'ipv6-routing-header': { why: ROUTING, drops: { 'ip6.ext-illegal': 4 } },
-  'ipv6_jumbogram_1': { why: 'a jumbogram (RFC 2675)', drops: { 'ip6.ext-illegal': 1 } },
-  'icmp-rfc8335-missing-bytes': { why: 'MACsec: what is inside is nobody else\'s business', badChecksums: 0 },
+  ipv6_jumbogram_1: { why: 'a jumbogram (RFC 2675)', drops: { 'ip6.ext-illegal': 1 } },
+  'icmp-rfc8335-missing-bytes': { why: "MACsec: what is inside is nobody else's business", badChecksums: 0 },
   'decode-too-small': { why: 'UDP and TCP without a whole header', drops: { 'udp.bad-length': 4, 'tcp.truncated': 2 } },
   LINKTYPE_IPV4_invalid: { why: 'IPv6 under the link type of IPv4', drops: { 'ip.bad-version': 1 } },
   LINKTYPE_IPV6_invalid: { why: 'IPv4 under the link type of IPv6', drops: { 'ip.bad-version': 1 } },
   ipv4_invalid_hdr_length: { why: 'a header longer than the datagram', drops: { 'ip.bad-header-length': 1 } },
   'ipv4_invalid_total_length.': { why: 'a datagram longer than the frame', drops: { 'ip.bad-length': 1 } },
-  'ipv4_invalid_total_length_2': { why: 'a datagram shorter than its header', drops: { 'ip.bad-length': 1 } },
+  ipv4_invalid_total_length_2: { why: 'a datagram shorter than its header', drops: { 'ip.bad-length': 1 } },
   'ip6-ext-trunc': { why: 'a payload longer than the frame', drops: { 'ip6.bad-length': 1 } },
   'mpls-in-vlan': { why: 'two of the three are MPLS and pass unseen', badChecksums: 1, tracked: { 'tcp.midstream': 1 } },
   'mpls-6in6-broken': { why: 'MPLS passes; IPv6 under the EtherType of IPv4 does not', drops: { 'ip.bad-version': 22 } },
-  ipv4_tso_frame: { why: 'a total length of 0, as a host with segmentation offload shows it to itself', drops: { 'ip.bad-length': 1 }, badChecksums: 0 },
-  'socks5-http-302-frag': { why: `more than 32 fragments of one datagram; ${LOST}`, drops: { 'ip.frag-limit': 40 }, tracked: { 'tcp.ack-unseen': 5 } },
+  ipv4_tso_frame: {
+    why: 'a total length of 0, as a host with segmentation offload shows it to itself',
+    drops: { 'ip.bad-length': 1 },
+    badChecksums: 0,
+  },
+  'socks5-http-302-frag': {
+    why: `more than 32 fragments of one datagram; ${LOST}`,
+    drops: { 'ip.frag-limit': 40 },
+    tracked: { 'tcp.ack-unseen': 5 },
+  },
   'retransmit-fast009': { why: `18 have no whole frame and no checksum; ${LOST}`, badChecksums: 18, tracked: { 'tcp.ack-unseen': 14 } },
   'covert-dstopts': { why: 'options of IPv6 that tell nobody anything become padding', changed: 18 },
   'fragments-9__': { why: 'an atomic fragment goes on without its fragment header (RFC 8021)', changed: 1 },
@@ -112,7 +134,11 @@ const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   'bug-4571-02': { why: BAD_FLAGS, tracked: { 'tcp.bad-flags': 1 } },
   'bug-4571-05': { why: BAD_FLAGS, tracked: { 'tcp.bad-flags': 1 } },
   tcp_eight_lowest_weight_flags_set: { why: BAD_FLAGS, tracked: { 'tcp.bad-flags': 1 } },
-  synscan: { why: 'half-open sessions to one host make room for new ones (50 at a time); late answers to those', tracked: { 'tcp.handshake': 9 }, resets: 1944 },
+  synscan: {
+    why: 'half-open sessions to one host make room for new ones (50 at a time); late answers to those',
+    tracked: { 'tcp.handshake': 9 },
+    resets: 1944,
+  },
   tls_tcp_frag: { why: NO_SYN, tracked: { 'tcp.midstream': 4 } },
   'bug-3286-02-linux-evasion': { why: EVASION, tracked: { 'tcp.midstream': 7, 'tcp.handshake': 1 } },
   'bug-3286-03-windows-evasion': { why: EVASION, tracked: { 'tcp.midstream': 6, 'tcp.handshake': 1 } },
@@ -132,12 +158,18 @@ const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   'no-handshake': { why: NO_SYN, tracked: { 'tcp.midstream': 1 } },
   'one-sided-2745': { why: 'the responder alone was captured', tracked: { 'tcp.midstream': 4, 'tcp.handshake': 2 } },
   'option-27': { why: SYN_ACK_ALONE, tracked: { 'tcp.handshake': 1 } },
-  'rst-inject-rae': { why: 'a reset that names no SYN does not end the session; the true one does', tracked: { 'tcp.midstream': 2, 'tcp.rst-invalid': 1 } },
-  'tcp__timestamp': { why: 'most octets were cut by the capture, and are acknowledged', tracked: { 'tcp.ack-unseen': 183, 'tcp.out-of-window': 1 } },
+  'rst-inject-rae': {
+    why: 'a reset that names no SYN does not end the session; the true one does',
+    tracked: { 'tcp.midstream': 2, 'tcp.rst-invalid': 1 },
+  },
+  tcp__timestamp: {
+    why: 'most octets were cut by the capture, and are acknowledged',
+    tracked: { 'tcp.ack-unseen': 183, 'tcp.out-of-window': 1 },
+  },
   // Link types.
   'icmp-rfc5837': { why: '', linkType: 'PPP' },
   'defrag-ppp-ipv6-tcp': { why: '', linkType: 'PPP' },
-  'tcpdump__HDLC': { why: '', linkType: 'C_HDLC' },
+  tcpdump__HDLC: { why: '', linkType: 'C_HDLC' },
   LINKTYPE_PKTAP: { why: '', linkType: 'PKTAP' },
   'slip-sliplink_print': { why: '', linkType: 'SLIP' },
   'nflog-bad-tlv-len': { why: '', linkType: 'NFLOG' },
@@ -170,7 +202,10 @@ t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
 function policyOf(file: string, verifyChecksums: boolean, everything: boolean): PolicySnapshot {
   let text = readFileSync(join(root, 'rules', file), 'utf8');
   if (everything) {
-    text = text.replace(/^ip inspect name MAIL esmtp$/m, ['esmtp', 'tcp', 'udp', 'icmp'].map((keyword) => `ip inspect name MAIL ${keyword}`).join('\n'));
+    text = text.replace(
+      /^ip inspect name MAIL esmtp$/m,
+      ['esmtp', 'tcp', 'udp', 'icmp'].map((keyword) => `ip inspect name MAIL ${keyword}`).join('\n'),
+    );
     text = text.replace(/^ description inside$/m, ' description inside\n ip inspect MAIL in');
   }
   const { configuration } = parseConfiguration(text);
@@ -178,7 +213,10 @@ function policyOf(file: string, verifyChecksums: boolean, everything: boolean): 
   return compilePolicy(configuration, { epoch: 1, verifyChecksums });
 }
 
-interface Run { readonly report: Report; readonly damaged: boolean }
+interface Run {
+  readonly report: Report;
+  readonly damaged: boolean;
+}
 
 /** Replays into `output`; a text when the port is refused.  Conservation and reasons are checked after each batch. */
 function replay(makePorts: () => ReplayPorts, policy: PolicySnapshot): Run | string {
@@ -186,7 +224,11 @@ function replay(makePorts: () => ReplayPorts, policy: PolicySnapshot): Run | str
   try {
     ports = makePorts();
     const engine = new ReplayEngine({
-      policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: true, shape: { smallSlots: 1024, largeSlots: 64, storePages: 1024 },
+      policy,
+      ports: ports.make,
+      portOctets: CAPTURE_AREA,
+      syntheticArp: true,
+      shape: { smallSlots: 1024, largeSlots: 64, storePages: 1024 },
     });
     engine.plane.macTable.learning = false;
     const { counters } = engine.plane;
@@ -205,7 +247,9 @@ function replay(makePorts: () => ReplayPorts, policy: PolicySnapshot): Run | str
 
 function isAccountedFor({ frames, drops }: Report): boolean {
   const dropped = Object.values(drops).reduce((a, b) => a + b, 0);
-  return frames.received + frames.generated === frames.transmitted + frames.dropped + frames.held + frames.consumed && dropped === frames.dropped;
+  return (
+    frames.received + frames.generated === frames.transmitted + frames.dropped + frames.held + frames.consumed && dropped === frames.dropped
+  );
 }
 
 /** A number among the facts of INDEX.tsv: `trunc=3`. */
@@ -223,7 +267,9 @@ function expectedDrops(dialogue: string, { drops, tracked, badChecksums }: Excep
   const truncated = fact(dialogue, 'trunc');
   const bad = badChecksums ?? (truncated > 0 ? 0 : fact(dialogue, 'badipcsum'));
   return {
-    ...(truncated > 0 && { 'frame.truncated': truncated }), ...(!everything && bad > 0 && { 'ip.bad-checksum': bad }), ...drops,
+    ...(truncated > 0 && { 'frame.truncated': truncated }),
+    ...(!everything && bad > 0 && { 'ip.bad-checksum': bad }),
+    ...drops,
     ...(everything && tracked),
   };
 }
@@ -293,7 +339,8 @@ t.test('routed, at the outside port of the reference configuration', { skip }, a
     const path = join(folder, file);
     const run = replay(() => portsByInterface([{ interface: 'Ethernet2/0', name: path, input: path, output }]), policy);
     const { linkType } = exceptionOf(file);
-    if (typeof run === 'string' ? linkType === undefined : linkType !== undefined) t.fail(`${file}: ${typeof run === 'string' ? run : 'opened'}`);
+    if (typeof run === 'string' ? linkType === undefined : linkType !== undefined)
+      t.fail(`${file}: ${typeof run === 'string' ? run : 'opened'}`);
     if (typeof run === 'string') continue;
     ran++;
     if (run.damaged !== DAMAGED.some((name) => file.includes(name))) t.fail(`${file}: damaged ${run.damaged}`);

@@ -6,28 +6,56 @@
 // and what is kept of the session goes with it.
 
 import { CLOSED } from '../../src/session/record.ts';
-import { FRAGMENT_OCTETS, HELD_FRAMES, OUT_OF_ORDER_OCTETS, SESSIONS_CURRENT, STORE_OCTETS, WAITING_OCTETS } from '../../src/telemetry/counters.ts';
+import {
+  FRAGMENT_OCTETS,
+  HELD_FRAMES,
+  OUT_OF_ORDER_OCTETS,
+  SESSIONS_CURRENT,
+  STORE_OCTETS,
+  WAITING_OCTETS,
+} from '../../src/telemetry/counters.ts';
 import { fuzz, must } from '../fuzzing.ts';
 import { Box } from '../path/box.ts';
 import { Conversation, type Part } from '../path/conversation.ts';
 import { fragmentsOf } from '../path/offload.ts';
-import { ISNS } from '../stream/harness.ts';
+import { ISNS } from '../stream/dialogue.ts';
 
 const STEP = 8;
 const CONFIG = [
-  'ip inspect tcp store out-of-order 600', 'ip inspect tcp reassembly queue length 5', 'ip inspect tcp store synchronising 300', 'ip inspect tcp idle-time 20',
-  'ip inspect max-sessions 4', 'ip inspect name MAIL esmtp', 'bridge irb', 'interface Ethernet0', ' ip inspect MAIL in', ' bridge-group 1',
-  'interface Ethernet1', ' bridge-group 1', 'bridge 1 protocol ieee',
+  'ip inspect tcp store out-of-order 600',
+  'ip inspect tcp reassembly queue length 5',
+  'ip inspect tcp store synchronising 300',
+  'ip inspect tcp idle-time 20',
+  'ip inspect max-sessions 4',
+  'ip inspect name MAIL esmtp',
+  'bridge irb',
+  'interface Ethernet0',
+  ' ip inspect MAIL in',
+  ' bridge-group 1',
+  'interface Ethernet1',
+  ' bridge-group 1',
+  'bridge 1 protocol ieee',
 ].join('\n');
 const ENDS = { interfaces: ['Ethernet0', 'Ethernet1'], client: '192.0.2.1', server: '192.0.2.2' } as const;
 /** What honest hosts would say, and what a forger says at the same numbers.  Nothing here opens mail data, where anything passes. */
-const TEXTS = ['HELO a\r\nNOOP\r\nVRFY b\r\nEXPN root\r\nRSET\r\nHELP\r\n'.repeat(20), '220 mx\r\n250 mx\r\n250 ok\r\n500 no\r\n'.repeat(30)] as const;
+const TEXTS = [
+  'HELO a\r\nNOOP\r\nVRFY b\r\nEXPN root\r\nRSET\r\nHELP\r\n'.repeat(20),
+  '220 mx\r\n250 mx\r\n250 ok\r\n500 no\r\n'.repeat(30),
+] as const;
 const FORGED = ['EXPN root\r\nEXPN\r\n'.repeat(60), '250-x\r\n250 EXPN\r\n'.repeat(60)] as const;
 const FLAGS = ['A', 'PA', 'PA', 'PA', 'PA', 'FA', 'RA', 'S', 'SA', 'UPA', 'R', 'FSRPAU'] as const;
 
 /** Segment of client and server, same in fragments, time; flags, number, length, forged, acknowledgement, window. */
-const step = (kind: number, flags: number, seq: number, length: number, more = 0, ack = 0, window = 255): number[] =>
-  [kind, flags, seq >> 8, seq & 255, length, more, ack, window];
+const step = (kind: number, flags: number, seq: number, length: number, more = 0, ack = 0, window = 255): number[] => [
+  kind,
+  flags,
+  seq >> 8,
+  seq & 255,
+  length,
+  more,
+  ack,
+  window,
+];
 const opening = [...step(1, 1, 0, 8), ...step(0, 1, 0, 8), ...step(1, 1, 8, 8), ...step(0, 0, 8, 0)];
 const corpus = [
   [...opening, ...step(0, 1, 8, 14), ...step(0, 1, 8, 14, 1), ...step(1, 1, 16, 16), ...step(0, 5, 22, 20)],
@@ -52,7 +80,10 @@ function act(c: Conversation, octets: Uint8Array): void {
   const bits = FLAGS[flags % FLAGS.length]!;
   const isSyn = bits.includes('S');
   const part: Part = {
-    seq: isSyn ? 0 : from + 1, ack: 1 + c.received(1 - direction).length + (ack < 128 ? 0 : ack - 192), flags: bits, win: window << 3,
+    seq: isSyn ? 0 : from + 1,
+    ack: 1 + c.received(1 - direction).length + (ack < 128 ? 0 : ack - 192),
+    flags: bits,
+    win: window << 3,
     ...(bits !== 'A' && { data: texts[direction]!.slice(from, from + length) }),
   };
   if (kind % 4 !== 2) c.send(direction, part);
@@ -113,7 +144,8 @@ function end(c: Conversation): void {
   box.wait(3_700_000);
   const { counters, sessions } = plane;
   for (let s = 0; s < sessions.highest; s++) must(sessions.state(s) === 0 || sessions.state(s) >= CLOSED, 'a session that does not end');
-  for (const gauge of [HELD_FRAMES, STORE_OCTETS, OUT_OF_ORDER_OCTETS, WAITING_OCTETS, FRAGMENT_OCTETS]) must(counters[gauge] === 0, `gauge ${gauge} is ${counters[gauge]}`);
+  for (const gauge of [HELD_FRAMES, STORE_OCTETS, OUT_OF_ORDER_OCTETS, WAITING_OCTETS, FRAGMENT_OCTETS])
+    must(counters[gauge] === 0, `gauge ${gauge} is ${counters[gauge]}`);
   must(plane.frames.slotsInUse === 0, 'a slot was not given back');
   while (plane.events.peek() >= 0) plane.events.advance();
   box.left = [];

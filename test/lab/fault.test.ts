@@ -30,7 +30,11 @@ async function result(program: Program, seconds: number): Promise<Record<string,
   return JSON.parse(program.stdout || JSON.stringify({ error: program.stderr })) as Record<string, unknown>;
 }
 
-interface Report { readonly drops: Record<string, number>; readonly frames: Record<string, number>; readonly inspect: Record<string, number> }
+interface Report {
+  readonly drops: Record<string, number>;
+  readonly frames: Record<string, number>;
+  readonly inspect: Record<string, number>;
+}
 
 /** Overlapping copies only where a session is inspected: the kernel of another receiver would take them for the first ones that are lost behind us. */
 const GRID = [
@@ -65,7 +69,10 @@ for (const { spec, offloads } of GRID) {
       const mail = await result(node(outside, EXCHANGE, 'mail', SERVER, '25', String(OCTETS)), 120);
       t.match(mail, { toServer: true, toClient: true }, `mail ${JSON.stringify(mail)}`);
       if (!spec.includes('overlap')) {
-        const both = [node(outside, TRAFFIC, 'send', SERVER, '7000', String(OCTETS)), node(inside, TRAFFIC, 'send', CLIENT, '7000', String(OCTETS))];
+        const both = [
+          node(outside, TRAFFIC, 'send', SERVER, '7000', String(OCTETS)),
+          node(inside, TRAFFIC, 'send', CLIENT, '7000', String(OCTETS)),
+        ];
         for (const each of both) t.match(await result(each, 90), { equal: true }, 'not inspected');
       }
       await postern.stop();

@@ -24,18 +24,41 @@ interface Topology {
 }
 
 const TOPOLOGIES: readonly Topology[] = [
-  { name: 'routed', config: 'rules/3640.cfg', interfaces: ['Ethernet2/0', 'Ethernet2/1'], addresses: ['172.22.1.1', '10.10.10.2'], gateway: '10.10.10.1' },
-  { name: 'transparent', config: 'rules/transparent.cfg', interfaces: ['Ethernet0', 'Ethernet1'], addresses: ['192.0.2.1', '192.0.2.2'], gateway: null },
+  {
+    name: 'routed',
+    config: 'rules/3640.cfg',
+    interfaces: ['Ethernet2/0', 'Ethernet2/1'],
+    addresses: ['172.22.1.1', '10.10.10.2'],
+    gateway: '10.10.10.1',
+  },
+  {
+    name: 'transparent',
+    config: 'rules/transparent.cfg',
+    interfaces: ['Ethernet0', 'Ethernet1'],
+    addresses: ['192.0.2.1', '192.0.2.2'],
+    gateway: null,
+  },
 ];
 
-interface Measured { readonly octets: number; readonly retransmits: number; readonly error: string }
+interface Measured {
+  readonly octets: number;
+  readonly retransmits: number;
+  readonly error: string;
+}
 
 /** The inside host is the client; `reverse`: the server sends. */
 function measure(inside: Namespace, server: string, reverse: boolean): Measured {
   const args = ['-c', server, '-b', RATE, '-t', SECONDS, '-J', '--connect-timeout', '5000', ...(reverse ? ['-R'] : [])];
   const { stdout, stderr } = inside.run('iperf3', args, 30_000);
-  const report = JSON.parse(stdout || '{}') as { error?: string; end?: { sum_sent: { bytes: number; retransmits: number }; sum_received: { bytes: number } } };
-  return { octets: report.end?.sum_received.bytes ?? 0, retransmits: report.end?.sum_sent.retransmits ?? -1, error: report.error ?? stderr };
+  const report = JSON.parse(stdout || '{}') as {
+    error?: string;
+    end?: { sum_sent: { bytes: number; retransmits: number }; sum_received: { bytes: number } };
+  };
+  return {
+    octets: report.end?.sum_received.bytes ?? 0,
+    retransmits: report.end?.sum_sent.retransmits ?? -1,
+    error: report.error ?? stderr,
+  };
 }
 
 /** Repeated while a sender had to repeat something. */

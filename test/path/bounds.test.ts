@@ -29,8 +29,15 @@ import { Conversation } from './conversation.ts';
 /** A transparent pair that inspects `esmtp`, with further lines of global mode. */
 function pair(...lines: string[]): string {
   return [
-    ...lines, 'ip inspect name MAIL esmtp', 'bridge irb',
-    'interface Ethernet0', ' ip inspect MAIL in', ' bridge-group 1', 'interface Ethernet1', ' bridge-group 1', 'bridge 1 protocol ieee',
+    ...lines,
+    'ip inspect name MAIL esmtp',
+    'bridge irb',
+    'interface Ethernet0',
+    ' ip inspect MAIL in',
+    ' bridge-group 1',
+    'interface Ethernet1',
+    ' bridge-group 1',
+    'bridge 1 protocol ieee',
   ].join('\n');
 }
 
@@ -63,7 +70,9 @@ const ONE = { received: 1, 'tcp-packets': 1, 'inspected-packets': 1 };
 
 t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', async (t) => {
   const lines = [
-    'ip inspect tcp reassembly queue length 2', 'ip inspect tcp reassembly timeout 7', 'ip inspect tcp reassembly memory limit 1',
+    'ip inspect tcp reassembly queue length 2',
+    'ip inspect tcp reassembly timeout 7',
+    'ip inspect tcp reassembly memory limit 1',
     'ip inspect tcp store out-of-order 600',
   ];
   const box = new Box(pair(...lines));
@@ -91,16 +100,28 @@ t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', 
   t.strictSame(box.delta(), { ...full, 'event tcp.ooo-limit': 1 }, 'and one more');
   const state = { ...emptyState(), counters: box.engine.plane.counters };
   const { configuration } = parseConfiguration(pair(...lines));
-  t.match(showInspectStatistics(configuration, state), /TCP reassembly statistics\n {2}received 3 packets out-of-order; dropped 3\n {2}current usage: 1 KB\n/);
+  t.match(
+    showInspectStatistics(configuration, state),
+    /TCP reassembly statistics\n {2}received 3 packets out-of-order; dropped 3\n {2}current usage: 1 KB\n/,
+  );
   t.match(showCounters(state), /out-of-order-octets +1024\n {2}waiting-octets +0\n {2}fragment-octets +0\n/);
 
   t.strictSame(box.wait(6999), []);
   box.delta();
   box.wait(1);
   t.strictSame(box.delta(), {
-    dropped: 3, held: -3, 'drop tcp.ooo-timeout': 3, 'event tcp.ooo-timeout': 2, 'out-of-order-octets': -1024, 'store-octets': -8192,
+    dropped: 3,
+    held: -3,
+    'drop tcp.ooo-timeout': 3,
+    'event tcp.ooo-timeout': 2,
+    'out-of-order-octets': -1024,
+    'store-octets': -8192,
   });
-  t.strictSame(c.send(0, { seq: 9, ack: 17, data: 'NOOP\r\n' }), ['Ethernet1 tcp 192.0.2.1:4000 192.0.2.2:25 PA "NOOP\\r\\n"'], 'the sessions live');
+  t.strictSame(
+    c.send(0, { seq: 9, ack: 17, data: 'NOOP\r\n' }),
+    ['Ethernet1 tcp 192.0.2.1:4000 192.0.2.2:25 PA "NOOP\\r\\n"'],
+    'the sessions live',
+  );
 
   const silent = new Box(pair('ip inspect tcp reassembly queue length 0', 'ip inspect tcp reassembly alarm off'));
   const d = greeted(silent);
@@ -119,13 +140,27 @@ t.test('what waits for a reply: octets and time', async (t) => {
   };
   const c = begin(4000);
   c.send(0, { seq: 1, data: 'a'.repeat(100) });
-  t.strictSame(box.delta(), { ...ONE, held: 1, 'waiting-octets': 100, 'store-octets': 4096, 'event sync.early': 1 }, 'in front of the greeting');
+  t.strictSame(
+    box.delta(),
+    { ...ONE, held: 1, 'waiting-octets': 100, 'store-octets': 4096, 'event sync.early': 1 },
+    'in front of the greeting',
+  );
   t.strictSame(c.send(0, { seq: 101, data: 'a' }), [
-    'Ethernet0 tcp 192.0.2.2:25 192.0.2.1:4000 RA', 'Ethernet1 tcp 192.0.2.1:4000 192.0.2.2:25 RA',
+    'Ethernet0 tcp 192.0.2.2:25 192.0.2.1:4000 RA',
+    'Ethernet1 tcp 192.0.2.1:4000 192.0.2.2:25 RA',
   ]);
   t.strictSame(box.delta(), {
-    ...ONE, generated: 2, transmitted: 2, dropped: 2, held: -1, 'resets-sent': 2, 'waiting-octets': -100, 'store-octets': -4096,
-    'drop tcp.sync-limit': 2, 'event tcp.sync-limit': 1, 'sessions-terminating': 1,
+    ...ONE,
+    generated: 2,
+    transmitted: 2,
+    dropped: 2,
+    held: -1,
+    'resets-sent': 2,
+    'waiting-octets': -100,
+    'store-octets': -4096,
+    'drop tcp.sync-limit': 2,
+    'event tcp.sync-limit': 1,
+    'sessions-terminating': 1,
   });
   begin(4001).send(0, { seq: 1, data: 'a' });
   t.strictSame(box.wait(6999), []);
@@ -140,7 +175,11 @@ t.test('emitted octets: of one direction, and of all', async (t) => {
   c.send(0, { seq: 9, ack: 17, data: `NOOP ${'a'.repeat(400)}\r\n` });
   box.delta();
   c.send(0, { seq: 1009, ack: 17, data: 'xx' });
-  t.strictSame(box.delta(), { ...ONE, dropped: 1, 'drop tcp.out-of-window': 1, 'event tcp.out-of-window': 1 }, 'the window was lowered to what the store takes');
+  t.strictSame(
+    box.delta(),
+    { ...ONE, dropped: 1, 'drop tcp.out-of-window': 1, 'event tcp.out-of-window': 1 },
+    'the window was lowered to what the store takes',
+  );
 
   const small = new Box(pair('ip inspect tcp store total 8192'));
   const [first, second, third] = [greeted(small, 4001), greeted(small, 4002), greeted(small, 4003)];
@@ -154,7 +193,11 @@ t.test('emitted octets: of one direction, and of all', async (t) => {
   small.wait(10_000);
   small.delta();
   second.send(0, { seq: 15, ack: 17, data: 'NOOP\r\n' });
-  t.match(small.delta(), { dropped: 1, 'drop tcp.store-full': 1, 'resets-sent': 2, 'sessions-closed': 1, 'store-octets': -4096 }, 'who keeps most and gets nowhere is reset');
+  t.match(
+    small.delta(),
+    { dropped: 1, 'drop tcp.store-full': 1, 'resets-sent': 2, 'sessions-closed': 1, 'store-octets': -4096 },
+    'who keeps most and gets nowhere is reset',
+  );
   t.equal(second.send(0, { seq: 15, ack: 17, data: 'NOOP\r\n' }).length, 1);
 });
 
@@ -231,7 +274,10 @@ class Flood {
   constructor(config: string) {
     const policy = compilePolicy(parseConfiguration(config).configuration, { epoch: 1, verifyChecksums: true });
     this.engine = new ReplayEngine({
-      policy, portOctets: 64 * SLOT, syntheticArp: true, shape: { smallSlots: 1024, largeSlots: 16 },
+      policy,
+      portOctets: 64 * SLOT,
+      syntheticArp: true,
+      shape: { smallSlots: 1024, largeSlots: 16 },
       ports: (name, index) => (this.ports[index] = new QuietPort(name)),
     });
     this.plane = this.engine.plane;
@@ -341,7 +387,9 @@ class Honest {
   }
 
   private server(flags: number, by: number, text = ''): boolean {
-    return this.passes(() => this.flood.put(this.flood.inside, SERVER, this.src, this.back, this.serverSeq + by, this.clientSeq, flags, text));
+    return this.passes(() =>
+      this.flood.put(this.flood.inside, SERVER, this.src, this.back, this.serverSeq + by, this.clientSeq, flags, text),
+    );
   }
 
   private passes(put: () => void): boolean {
@@ -376,7 +424,8 @@ function attack(flood: Flood, kind: number, src: number, port: number, seq: numb
     flood.put(OUTSIDE, src, SERVER_GLOBAL, out, seq + 1, (seq ^ 0x55) + 1, tcp.ACK);
   }
   const ack = (seq ^ 0x55) + 1;
-  if (kind === 1) for (let i = 1; i < 4; i++) flood.put(OUTSIDE, src, SERVER_GLOBAL, out, seq + 1 + i * 5000, ack, tcp.ACK, 'behind a hole');
+  if (kind === 1)
+    for (let i = 1; i < 4; i++) flood.put(OUTSIDE, src, SERVER_GLOBAL, out, seq + 1 + i * 5000, ack, tcp.ACK, 'behind a hole');
   if (kind === 2) flood.put(OUTSIDE, src, SERVER_GLOBAL, out, seq + 1, 7, tcp.ACK | tcp.PSH, 'EXPN root\r\n');
   if (kind === 3) flood.put(OUTSIDE, src, SERVER_GLOBAL, out, seq, 0, tcp.SYN, 'of a datagram that never ends', ipv4.MF);
   if (kind === 4) flood.put(OUTSIDE, src, SERVER_GLOBAL, out, seq, seq, tcp.ACK | tcp.RST);
@@ -404,11 +453,18 @@ const REFERENCE = readText(join(root(), 'rules/3640.cfg'));
 t.test(`${FLOWS} hostile flows (POSTERN_FLOWS)`, { timeout: 600_000 }, async (t) => {
   const configurations = [
     ['thresholds as they are by default', ''],
-    ['no thresholds: table and store fill', [
-      'ip inspect max-incomplete high 2000000', 'ip inspect max-incomplete low 2000000', 'ip inspect one-minute high 2000000000',
-      'ip inspect one-minute low 2000000000', 'ip inspect tcp max-incomplete host 2000000', 'ip inspect max-sessions 10000',
-      'ip inspect tcp store total 8388608',
-    ].join('\n')],
+    [
+      'no thresholds: table and store fill',
+      [
+        'ip inspect max-incomplete high 2000000',
+        'ip inspect max-incomplete low 2000000',
+        'ip inspect one-minute high 2000000000',
+        'ip inspect one-minute low 2000000000',
+        'ip inspect tcp max-incomplete host 2000000',
+        'ip inspect max-sessions 10000',
+        'ip inspect tcp store total 8388608',
+      ].join('\n'),
+    ],
   ] as const;
   for (const [name, lines] of configurations) {
     const flood = new Flood(`${REFERENCE.replace(/^end$/m, '')}\n${lines}\n`);

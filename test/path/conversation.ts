@@ -46,14 +46,21 @@ export class Conversation {
     const own = this.isn[direction]!;
     const other = this.isn[1 - direction]!;
     const flags = part.flags ?? 'PA';
-    const where = direction === 0
-      ? { from: client, to: server, sport: port, dport: serverPort }
-      : { from: serverLocal ?? server, to: client, sport: serverPort, dport: port };
+    const where =
+      direction === 0
+        ? { from: client, to: server, sport: port, dport: serverPort }
+        : { from: serverLocal ?? server, to: client, sport: serverPort, dport: port };
     return segment({
-      ...where, dst: direction === 0 ? [0x0200, 0x0110] : [0x0200, 0x0101], src: direction === 0 ? [0x0200, 0x0101] : [0x0200, 0x0110],
-      seq: own + part.seq, ack: flags.includes('A') ? other + (part.ack ?? 1) : 0, flags,
-      ...(part.data !== undefined && { data: part.data }), ...(part.win !== undefined && { win: part.win }),
-      ...(part.id !== undefined && { id: part.id }), ...(part.df !== undefined && { df: part.df }),
+      ...where,
+      dst: direction === 0 ? [0x0200, 0x0110] : [0x0200, 0x0101],
+      src: direction === 0 ? [0x0200, 0x0101] : [0x0200, 0x0110],
+      seq: own + part.seq,
+      ack: flags.includes('A') ? other + (part.ack ?? 1) : 0,
+      flags,
+      ...(part.data !== undefined && { data: part.data }),
+      ...(part.win !== undefined && { win: part.win }),
+      ...(part.id !== undefined && { id: part.id }),
+      ...(part.df !== undefined && { df: part.df }),
     });
   }
 

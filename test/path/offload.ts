@@ -5,7 +5,11 @@ import { complement, fold, sumOctets } from '../../src/wire/checksum.ts';
 import * as ipv4 from '../../src/wire/ipv4.ts';
 import * as tcp from '../../src/wire/tcp.ts';
 
-interface Octets { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly view: DataView }
+interface Octets {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly view: DataView;
+}
 
 function octetsOf(length: number): Octets {
   const memory = new ArrayBuffer((length + 1) & ~1);

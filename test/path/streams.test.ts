@@ -5,19 +5,33 @@ import t from 'tap';
 import { STORE_OCTETS } from '../../src/telemetry/counters.ts';
 import * as ipv4 from '../../src/wire/ipv4.ts';
 import * as tcp from '../../src/wire/tcp.ts';
-import { ISNS } from '../stream/harness.ts';
+import { ISNS } from '../stream/dialogue.ts';
 import { Box } from './box.ts';
 import { Conversation } from './conversation.ts';
 import { segment } from './datagrams.ts';
 import { fragmentsOf, withPartialChecksum } from './offload.ts';
 
 const CONFIG = [
-  'ip inspect max-incomplete high 2000', 'ip inspect max-incomplete low 1900', 'ip inspect one-minute high 5000', 'ip inspect one-minute low 4900',
-  'ip inspect tcp max-incomplete host 2000', 'ip inspect name MAIL esmtp', 'bridge irb', 'interface Ethernet0', ' ip inspect MAIL in', ' bridge-group 1',
-  'interface Ethernet1', ' bridge-group 1', 'bridge 1 protocol ieee',
+  'ip inspect max-incomplete high 2000',
+  'ip inspect max-incomplete low 1900',
+  'ip inspect one-minute high 5000',
+  'ip inspect one-minute low 4900',
+  'ip inspect tcp max-incomplete host 2000',
+  'ip inspect name MAIL esmtp',
+  'bridge irb',
+  'interface Ethernet0',
+  ' ip inspect MAIL in',
+  ' bridge-group 1',
+  'interface Ethernet1',
+  ' bridge-group 1',
+  'bridge 1 protocol ieee',
 ].join('\n');
 const ROUTED = [
-  'ip inspect name MAIL esmtp', 'interface Ethernet0', ' ip address 192.0.2.254 255.255.255.0', ' ip inspect MAIL in', 'interface Ethernet1',
+  'ip inspect name MAIL esmtp',
+  'interface Ethernet0',
+  ' ip address 192.0.2.254 255.255.255.0',
+  ' ip inspect MAIL in',
+  'interface Ethernet1',
   ' ip address 198.51.100.254 255.255.255.0',
 ].join('\n');
 const ENDS = { interfaces: ['Ethernet0', 'Ethernet1'], client: '192.0.2.1', server: '192.0.2.2' } as const;
@@ -53,11 +67,14 @@ function deliver(box: Box, c: Conversation): void {
 function isMaskOf(sent: string, got: string): boolean {
   const lines = sent.split('\r\n');
   const left = got.split('\r\n');
-  return lines.length === left.length && lines.every((line, i) => {
-    if (!line.startsWith('EXPN')) return line === left[i];
-    const kept = left[i]!.replace(/x+$/, '');
-    return left[i]!.length === line.length && line.startsWith(kept) && kept !== line;
-  });
+  return (
+    lines.length === left.length &&
+    lines.every((line, i) => {
+      if (!line.startsWith('EXPN')) return line === left[i];
+      const kept = left[i]!.replace(/x+$/, '');
+      return left[i]!.length === line.length && line.startsWith(kept) && kept !== line;
+    })
+  );
 }
 
 t.test('all orders of up to six segments, each with a copy of other octets and an overlap', async (t) => {
@@ -142,14 +159,37 @@ t.test('fragments under an inspector: an overlap, another end, a smaller MTU, oc
   box.left = [];
   box.send('Ethernet0', ...fragmentsOf(whole, [24, 64]));
   const shape = (): number[][] => box.left.map((octets) => [ipv4.fragmentOffset(new DataView(octets.buffer), 14), octets.length - 34]);
-  t.strictSame(shape(), [[0, 24], [24, 40], [64, 80], [144, 80], [224, 20 + LINES.length - 224]], 'at its boundaries, or the MTU where that is smaller');
+  t.strictSame(
+    shape(),
+    [
+      [0, 24],
+      [24, 40],
+      [64, 80],
+      [144, 80],
+      [224, 20 + LINES.length - 224],
+    ],
+    'at its boundaries, or the MTU where that is smaller',
+  );
   deliver(box, c);
 
-  const data = c.frame(0, { seq: 9 + LINES.length, ack: 17, data: `MAIL FROM:<a@b>\r\n${'RSET\r\n'.repeat(4)}DATA\r\nheld until 354\r\n`, id: 6 });
+  const data = c.frame(0, {
+    seq: 9 + LINES.length,
+    ack: 17,
+    data: `MAIL FROM:<a@b>\r\n${'RSET\r\n'.repeat(4)}DATA\r\nheld until 354\r\n`,
+    id: 6,
+  });
   box.delta();
   t.strictSame(box.send('Ethernet0', ...fragmentsOf(data, [24, 56])).length, 3);
   t.match(box.delta(), { received: 3, consumed: 3, generated: 3, transmitted: 3, 'waiting-octets': 16 });
-  t.strictSame(shape(), [[0, 24], [24, 32], [56, 20 + 47 - 56]], 'what waits for the reply is not in it');
+  t.strictSame(
+    shape(),
+    [
+      [0, 24],
+      [24, 32],
+      [56, 20 + 47 - 56],
+    ],
+    'what waits for the reply is not in it',
+  );
 });
 
 const LONG = `NOOP ${'a'.repeat(395)}\r\n`;
@@ -185,7 +225,12 @@ t.test('super-frames under an inspector', async (t) => {
   t.equal(c.received(0).slice(8), got);
 
   // The segments that the kernel cut it into are lost in part; their sender repeats with other boundaries.
-  for (const [from, to, gsoSize] of [[4000, 7000, 1000], [3999, 4400, undefined], [0, text.length, 536], [100, 101, undefined]] as const) {
+  for (const [from, to, gsoSize] of [
+    [4000, 7000, 1000],
+    [3999, 4400, undefined],
+    [0, text.length, 536],
+    [100, 101, undefined],
+  ] as const) {
     arrive(text.slice(from, to), gsoSize, seq + from);
     t.strictSame(handed(box), [[got.slice(from, to), gsoSize ?? 0]], `again ${from} to ${to}`);
   }
@@ -214,7 +259,10 @@ t.test('super-frames under an inspector', async (t) => {
   c.send(1, { seq: answered, ack: seq + data.length, data: replies(10, '354\r\n') });
   const freed = handed(box).slice(1);
   t.equal(freed.map(([octets]) => octets).join(''), body, 'and leaves when the server is ready');
-  t.ok(freed.every(([, gsoSize]) => gsoSize === 0), 'in segments of ours');
+  t.ok(
+    freed.every(([, gsoSize]) => gsoSize === 0),
+    'in segments of ours',
+  );
   seq += data.length + body.length;
 
   // What may leave fits one segment: no super-frame any more.
@@ -230,15 +278,20 @@ t.test('a super-frame for a port that takes none is cut, and so is one that stan
   const c = greeted(box, 2000, [0xffff_ff00, 0]);
   deliver(box, c);
   const text = LONG.repeat(10);
-  const superFrame = (from: number): { octets: Uint8Array; gsoSize: number } =>
-    ({ octets: withPartialChecksum(c.frame(0, { seq: 9 + from, ack: 17, data: text })), gsoSize: 1000 });
+  const superFrame = (from: number): { octets: Uint8Array; gsoSize: number } => ({
+    octets: withPartialChecksum(c.frame(0, { seq: 9 + from, ack: 17, data: text })),
+    gsoSize: 1000,
+  });
   box.delta();
   box.arrive('Ethernet0', [superFrame(text.length)]);
   t.match(box.delta(), { received: 1, held: 1, 'out-of-order-octets': text.length });
   box.arrive('Ethernet0', [superFrame(0)]);
   const lengths = handed(box).map(([octets]) => octets.length);
   t.strictSame(lengths.slice(0, 5), [1000, 1000, 1000, 1000, 20], 'the one at hand at its own size');
-  t.ok(lengths.slice(5).every((length) => length <= 536), 'what it set free as every receiver takes it');
+  t.ok(
+    lengths.slice(5).every((length) => length <= 536),
+    'what it set free as every receiver takes it',
+  );
   deliver(box, c);
   t.equal(c.received(0).slice(8), text + text);
 });

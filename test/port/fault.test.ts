@@ -165,7 +165,8 @@ t.test('a segment is followed by a copy with other octets and a right checksum',
   for (let turn = 0; turn < 3; turn++) {
     for (let f = 0; f < BATCH; f++) one.frames.begin(f, 0);
     const count = one.port.receive(one.frames, 0, BATCH);
-    for (let f = 0; f < count; f++) frames.push(one.frames.region.u8.slice(one.frames.offset[f]!, one.frames.offset[f]! + one.frames.length[f]!));
+    for (let f = 0; f < count; f++)
+      frames.push(one.frames.region.u8.slice(one.frames.offset[f]!, one.frames.offset[f]! + one.frames.length[f]!));
     one.port.release();
   }
   const [first, other, copy] = frames as [Uint8Array, Uint8Array, Uint8Array];
@@ -181,9 +182,12 @@ t.test('a segment is followed by a copy with other octets and a right checksum',
 
 t.test('a bad line in words', (t) => {
   t.same(parseFaultSpec('seed=7,loss=0.02,receive.overlap=0.1,transmit.corrupt=1'), {
-    seed: 7, receive: { loss: 0.02, overlap: 0.1 }, transmit: { loss: 0.02, corrupt: 1 },
+    seed: 7,
+    receive: { loss: 0.02, overlap: 0.1 },
+    transmit: { loss: 0.02, corrupt: 1 },
   });
-  for (const text of ['', 'loss', 'loss=2', 'seed=1.5', 'receive.seed=1', 'speed=0.1', 'send.loss=0.1']) t.throws(() => parseFaultSpec(text), /is wanted/, text);
+  for (const text of ['', 'loss', 'loss=2', 'seed=1.5', 'receive.seed=1', 'speed=0.1', 'send.loss=0.1'])
+    t.throws(() => parseFaultSpec(text), /is wanted/, text);
   t.end();
 });
 

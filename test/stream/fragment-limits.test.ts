@@ -40,7 +40,14 @@ t.test('timers', async (t) => {
   t.equal(x.counters[4], 1, 'held to the last millisecond');
   const before = x.counters.slice();
   x.wheel.advance(3010, fire);
-  t.same(moved(x, before), { held: -1, dropped: 1, 'fragment-datagrams': -1, 'fragment-octets': -2048, 'ip.frag-timeout': 1, 'event ip.frag-timeout': 1 });
+  t.same(moved(x, before), {
+    held: -1,
+    dropped: 1,
+    'fragment-datagrams': -1,
+    'fragment-octets': -2048,
+    'ip.frag-timeout': 1,
+    'event ip.frag-timeout': 1,
+  });
   t.equal(x.fragments.statistics.totalTimeouts[0], 1);
   t.ok(isEmpty(x) && isConserved(x));
   t.equal(give(x, pieceFrame(last, WHOLE), 3011).fate, HELD, 'the other half begins a datagram of its own');

@@ -9,7 +9,8 @@
 
 import t from 'tap';
 import { seededRandom } from '../../src/port/fault.ts';
-import { ACK, Dialogue, Rig } from './harness.ts';
+import { Dialogue } from './dialogue.ts';
+import { ACK, Rig } from './harness.ts';
 
 const SEGMENT = 1000;
 const SEGMENTS = 200;
@@ -20,7 +21,14 @@ const SEEDS = 8;
 const LINE = `${'o'.repeat(98)}\r\n`;
 const TEXT = LINE.repeat((SEGMENT * SEGMENTS) / LINE.length);
 
-interface Packet { readonly at: number; readonly place: 'firewall' | 'receiver' | 'sender'; readonly direction: number; readonly seq: number; readonly ack: number; readonly data: string }
+interface Packet {
+  readonly at: number;
+  readonly place: 'firewall' | 'receiver' | 'sender';
+  readonly direction: number;
+  readonly seq: number;
+  readonly ack: number;
+  readonly data: string;
+}
 
 /** Simulated ms until the sender knows that all octets have arrived; checks that they are the right ones. */
 function transfer(loss: number, seed: number, inspected: boolean): number {

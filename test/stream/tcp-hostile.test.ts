@@ -1,16 +1,14 @@
 import fc from 'fast-check';
 import { CLOSED, CLOSING, FIN_FORWARD, OPEN, OPENING, STATE, SYN_ACKED } from '../../src/session/record.ts';
-import { ACK, Dialogue, everyIsn, type Emitted, FIN, pageOctets, PSH, Rig, RST, show, SYN, timestamps } from './harness.ts';
+import { Dialogue, everyIsn, pageOctets, show, timestamps } from './dialogue.ts';
+import { ACK, type Emitted, FIN, PSH, Rig, RST, SYN } from './harness.ts';
 
 const URG = 0x20;
 const ECE = 0x40;
 const CWR = 0x80;
 const MSS = [2, 4, 5, 180];
 
-function opened(
-  options: ConstructorParameters<typeof Rig>[0] = {},
-  isn?: readonly [number, number],
-): { rig: Rig; d: Dialogue } {
+function opened(options: ConstructorParameters<typeof Rig>[0] = {}, isn?: readonly [number, number]): { rig: Rig; d: Dialogue } {
   const rig = new Rig(options);
   rig.open();
   return { rig, d: new Dialogue(rig, isn) };
@@ -158,7 +156,9 @@ everyIsn('an acknowledgement of the opener that overtook the SYN/ACK', async (t)
     rig.open();
     rig.send(0, syn);
     for (const segment of early) {
-      const moved = rig.deltas(() => t.strictSame(show(rig.send(0, segment)), segment.flags === SYN ? ['> S -1 0 ""'] : [], 'nothing leaves'));
+      const moved = rig.deltas(() =>
+        t.strictSame(show(rig.send(0, segment)), segment.flags === SYN ? ['> S -1 0 ""'] : [], 'nothing leaves'),
+      );
       if (segment.flags !== SYN) t.equal(moved['drop tcp.handshake'], 1);
     }
     t.strictSame(show(rig.send(1, answer)), ['< SA -1 0 ""']);

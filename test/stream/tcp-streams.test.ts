@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { CLOSED, CLOSING, OPEN } from '../../src/session/record.ts';
-import { ACK, Dialogue, everyIsn, FIN, ISNS, pageOctets, PSH, Rig, RST, show, SYN, timestamps } from './harness.ts';
+import { Dialogue, everyIsn, ISNS, pageOctets, show, timestamps } from './dialogue.ts';
+import { ACK, FIN, PSH, Rig, RST, SYN } from './harness.ts';
+import { seededRandom } from '../../src/port/fault.ts';
 import { expected } from './line-inspector.ts';
 
 everyIsn('a dialogue passes as it is', async (t) => {
@@ -430,7 +432,7 @@ interface Host {
 
 /** Two hosts, a network that loses 15 % and delays segments at random before and behind us.  A SYNC line is answered by its server. */
 function converse(rig: Rig, seed: number): { sent: string; toServer: string; answers: string; toClient: string } {
-  const random = mulberry(seed);
+  const random = seededRandom(seed);
   const lines = Array.from({ length: 60 }, (_, i) =>
     i % 7 === 3 ? `BAD ${i}\r\n` : i % 11 === 5 ? `SYNC ${i}\r\n` : `line ${i} ${'o'.repeat(i)}\r\n`,
   );
@@ -488,14 +490,4 @@ function joined(octets: Map<number, string>): string {
   let out = '';
   for (let n = 0; octets.has(n); n++) out += octets.get(n);
   return out;
-}
-
-function mulberry(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let v = Math.imul(a ^ (a >>> 15), 1 | a);
-    v = (v + Math.imul(v ^ (v >>> 7), 61 | v)) ^ v;
-    return ((v ^ (v >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -33,7 +33,11 @@ t.test('a window scale that the SYN did not offer', async (t) => {
   ] as const) {
     rig.open();
     track(rig, 0, { flags: SYN, seq: 100, options: offered }, true);
-    t.equal(track(rig, 1, { flags: SYN | ACK, seq: 200, ack: 101, options: answered }, false, loose), reason, `${offered} ${answered} ${loose}`);
+    t.equal(
+      track(rig, 1, { flags: SYN | ACK, seq: 200, ack: 101, options: answered }, false, loose),
+      reason,
+      `${offered} ${answered} ${loose}`,
+    );
   }
   rig.open();
   track(rig, 0, { flags: SYN, seq: 100 }, true);
