@@ -16,7 +16,7 @@ import { compileTypeList } from '../policy/type-list.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import { compileLists } from './compile-lists.ts';
 import { compileRule, type InspectorDeclaration, sessionRows } from './compile-rules.ts';
-import { expandDefaults, type InspectSettings } from './inspect-defaults.ts';
+import { expandDefaults, expandReassembly, type InspectSettings } from './inspect-defaults.ts';
 import type { Configuration, DynamicNat, InterfaceConfig, RouteConfig, StaticNat } from './model.ts';
 import { macParts, milliseconds } from './units.ts';
 
@@ -242,14 +242,16 @@ function compileThresholds(settings: InspectSettings, { inspect }: Configuration
   };
 }
 
-function compileStream({ inspect }: Configuration): StreamLimits {
+function compileStream(configuration: Configuration): StreamLimits {
+  const { inspect } = configuration;
   const defaults = DEFAULT_STREAM_LIMITS;
+  const reassembly = expandReassembly(configuration);
   return {
     emitted: inspect.storeOctets ?? defaults.emitted,
     outOfOrderOctets: inspect.outOfOrderOctets ?? defaults.outOfOrderOctets,
-    outOfOrderSegments: inspect.reassemblyQueueLength ?? defaults.outOfOrderSegments,
-    outOfOrderTimeout: inspect.reassemblyTimeout === undefined ? defaults.outOfOrderTimeout : milliseconds(inspect.reassemblyTimeout),
-    outOfOrderTotal: inspect.reassemblyMemoryLimit === undefined ? defaults.outOfOrderTotal : inspect.reassemblyMemoryLimit * 1024,
+    outOfOrderSegments: reassembly?.queueLength ?? defaults.outOfOrderSegments,
+    outOfOrderTimeout: reassembly === undefined ? defaults.outOfOrderTimeout : milliseconds(reassembly.timeout),
+    outOfOrderTotal: reassembly === undefined ? defaults.outOfOrderTotal : reassembly.memoryLimit * 1024,
     outOfOrderAlarm: inspect.reassemblyAlarm ?? inspect.alertOff !== true,
     syncOctets: inspect.syncOctets ?? defaults.syncOctets,
     syncTimeout: inspect.syncTimeout === undefined ? defaults.syncTimeout : milliseconds(inspect.syncTimeout),

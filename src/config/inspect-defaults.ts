@@ -44,6 +44,24 @@ export function expandDefaults({ inspect }: Configuration): InspectSettings {
   };
 }
 
+/** `ip inspect tcp reassembly`, every value of it. */
+export interface ReassemblySettings {
+  /** Segments of one direction. */
+  readonly queueLength: number;
+  /** Seconds. */
+  readonly timeout: number;
+  /** Kilobytes, all sessions together. */
+  readonly memoryLimit: number;
+}
+
+/** What 12.4(11)T makes of the command when a part of it is configured; undefined when nothing is. */
+export function expandReassembly({ inspect }: Configuration): ReassemblySettings | undefined {
+  const { reassemblyQueueLength, reassemblyTimeout, reassemblyMemoryLimit, reassemblyAlarm } = inspect;
+  const isSet = [reassemblyQueueLength, reassemblyTimeout, reassemblyMemoryLimit, reassemblyAlarm].some((value) => value !== undefined);
+  if (!isSet) return undefined;
+  return { queueLength: reassemblyQueueLength ?? 16, timeout: reassemblyTimeout ?? 5, memoryLimit: reassemblyMemoryLimit ?? 1024 };
+}
+
 /** One line of a rule, every option with a value. */
 export interface InspectLineSettings {
   readonly alert: boolean;

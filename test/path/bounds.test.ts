@@ -130,6 +130,20 @@ t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', 
   t.strictSame(alarms(silent), [['tcp.ooo-limit', 1020, 0, 0]], 'counted, without the numbers that a log message needs');
 });
 
+t.test('a part of the command brings the other values of IOS with it, as they are shown', async (t) => {
+  const limits = (...lines: string[]): object =>
+    compilePolicy(parseConfiguration(pair(...lines)).configuration, { epoch: 1, verifyChecksums: true }).stream;
+  t.match(limits(), { outOfOrderSegments: 64, outOfOrderTimeout: 4000, outOfOrderTotal: 256 << 20, outOfOrderAlarm: true });
+  t.match(limits('ip inspect tcp reassembly timeout 9'), {
+    outOfOrderSegments: 16,
+    outOfOrderTimeout: 9000,
+    outOfOrderTotal: 1 << 20,
+    outOfOrderAlarm: true,
+  });
+  t.match(limits('ip inspect alert-off'), { outOfOrderAlarm: false });
+  t.match(limits('ip inspect alert-off', 'ip inspect tcp reassembly alarm on'), { outOfOrderSegments: 16, outOfOrderAlarm: true });
+});
+
 t.test('what waits for a reply: octets and time', async (t) => {
   const box = new Box(pair('ip inspect tcp store synchronising 100', 'ip inspect tcp store synchronising-timeout 7'));
   const begin = (port: number): Conversation => {

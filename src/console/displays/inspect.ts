@@ -2,17 +2,13 @@
 //
 // Not here: sessions and statistics (sessions.ts).
 
-import { expandDefaults, expandLine } from '../../config/inspect-defaults.ts';
+import { expandDefaults, expandLine, expandReassembly } from '../../config/inspect-defaults.ts';
 import type { Configuration, InspectLine, InspectRuleConfig, InterfaceConfig } from '../../config/model.ts';
 import { PORT_MAP } from '../../policy/port-map.ts';
 import { PROTOCOL_UDP } from '../../wire/ipv4.ts';
 import type { FirewallState } from '../state.ts';
 import { showInspectSessions } from './sessions.ts';
 import { lines } from './text.ts';
-
-const REASSEMBLY_QUEUE = 16;
-const REASSEMBLY_TIMEOUT = 5;
-const REASSEMBLY_MEMORY = 1024;
 
 /** `all`: the configuration, the interfaces, and the sessions if there are any. */
 export function showInspectAll(configuration: Configuration, state: FirewallState): string {
@@ -37,15 +33,11 @@ export function showInspectConfig(configuration: Configuration): string {
 }
 
 /** The line of 12.4(11)T; printed when one of its values is configured, since 12.3 does not have it. */
-function reassemblyLine({ inspect }: Configuration): string[] {
-  const { reassemblyQueueLength, reassemblyTimeout, reassemblyMemoryLimit, reassemblyAlarm } = inspect;
-  const set = [reassemblyQueueLength, reassemblyTimeout, reassemblyMemoryLimit, reassemblyAlarm].some((value) => value !== undefined);
-  if (!set) return [];
-  const queue = reassemblyQueueLength ?? REASSEMBLY_QUEUE;
-  const timeout = reassemblyTimeout ?? REASSEMBLY_TIMEOUT;
-  return [
-    `tcp reassembly queue length ${queue}; timeout ${timeout} sec; memory-limit ${reassemblyMemoryLimit ?? REASSEMBLY_MEMORY} kilo bytes`,
-  ];
+function reassemblyLine(configuration: Configuration): string[] {
+  const settings = expandReassembly(configuration);
+  if (settings === undefined) return [];
+  const { queueLength, timeout, memoryLimit } = settings;
+  return [`tcp reassembly queue length ${queueLength}; timeout ${timeout} sec; memory-limit ${memoryLimit} kilo bytes`];
 }
 
 function ruleLines(configuration: Configuration, rule: InspectRuleConfig): string[] {

@@ -1,5 +1,6 @@
 // show ip inspect {sessions [detail] | statistics}.
 
+import { expandReassembly } from '../../config/inspect-defaults.ts';
 import type { Configuration } from '../../config/model.ts';
 import * as counters from '../../telemetry/counters.ts';
 import { TCP_OOO_LIMIT, TCP_OOO_TIMEOUT } from '../../telemetry/reasons.ts';
@@ -68,9 +69,8 @@ export function showInspectStatistics(configuration: Configuration, state: Firew
 }
 
 /** Lines of 12.4(11)T, shown where its command is configured. */
-function reassemblyLines({ inspect }: Configuration, state: FirewallState): string[] {
-  if (inspect.reassemblyQueueLength === undefined && inspect.reassemblyTimeout === undefined && inspect.reassemblyMemoryLimit === undefined)
-    return [];
+function reassemblyLines(configuration: Configuration, state: FirewallState): string[] {
+  if (expandReassembly(configuration) === undefined) return [];
   const kilobytes = Math.ceil(state.counters[counters.OUT_OF_ORDER_OCTETS]! / 1024);
   const dropped = state.counters[counters.DROPS + TCP_OOO_LIMIT]! + state.counters[counters.DROPS + TCP_OOO_TIMEOUT]!;
   return [
