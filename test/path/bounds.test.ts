@@ -1,6 +1,5 @@
 // The stores and their bounds through the whole path: what the configuration says holds, and what is full says so.
 
-import { join } from 'node:path';
 import t from 'tap';
 import { compilePolicy } from '../../src/config/compile.ts';
 import { parseConfiguration } from '../../src/config/parse.ts';
@@ -10,7 +9,6 @@ import { emptyState } from '../../src/console/state.ts';
 import { E_REASON, E_VALUE, E_VALUE2, E_VALUE3 } from '../../src/telemetry/event-ring.ts';
 import * as R from '../../src/telemetry/reasons.ts';
 import * as ipv4 from '../../src/wire/ipv4.ts';
-import * as tcp from '../../src/wire/tcp.ts';
 import { Box } from './box.ts';
 import { Conversation } from './conversation.ts';
 
