@@ -113,6 +113,10 @@ function passError(p: DataPlane, f: number, now: number): void {
   if (found < 0) return;
   const session = found >> 1;
   const direction = found & 1;
+  if (p.sessions.epoch[session] !== p.policy.epoch && !readmit(p, session, now)) {
+    passNew(p, f, now);
+    return;
+  }
   const bridged = p.sessions.hasFlag(session, BRIDGED);
   const egress = p.sessions.ingress(session, 1 - direction);
   if (!bridged && !survivesHop(p, f, egress, now)) return;

@@ -1,6 +1,7 @@
 // Frames for the tests of the path, built with the product's own writers (which test/wire holds against golden octets).
 
 import { complement, fold, sumOctets } from '../../src/wire/checksum.ts';
+import { segment6 as writeSegment6 } from '../../src/wire/build.ts';
 import * as arp from '../../src/wire/arp.ts';
 import * as ethernet from '../../src/wire/ethernet.ts';
 import * as icmp from '../../src/wire/icmp.ts';
@@ -74,6 +75,16 @@ export function segment(s: Segment): Uint8Array {
     const sum = fold(ipv4.pseudoSum(addr(s.from), addr(s.to), 6, 20 + data.length) + sumOctets(m.u16, m.u8, at, at + 20 + data.length));
     tcp.setChecksum(m.view, at, complement(sum));
   });
+}
+
+/** A TCP segment over IPv6 between 2001:db8::FROM and 2001:db8::TO. */
+export function segment6(s: { from: number; to: number; sport: number; dport: number; seq: number; ack?: number; flags: string }): Uint8Array {
+  const m = buffer(74);
+  ethernet.setHeader(m.view, 0, ANY_MAC[0], ANY_MAC[1], OUTSIDE_MAC[0], OUTSIDE_MAC[1], ethernet.TYPE_IPV6);
+  const addrs = Int32Array.of(0x2001_0db8, 0, 0, s.from, 0x2001_0db8, 0, 0, s.to);
+  const bits = [...s.flags].reduce((sum, letter) => sum | BITS[letter]!, 0);
+  writeSegment6(m.view, 14, addrs, 0, 4, s.sport, s.dport, s.seq, s.ack ?? 0, bits, 65_535);
+  return m.u8;
 }
 
 export function userDatagram(ip: Ip & { sport: number; dport: number; data?: string }): Uint8Array {
@@ -173,6 +184,7 @@ export function describe(octets: Uint8Array): string {
   if (view.getUint16(12) === ethernet.TYPE_ARP) {
     return `arp ${arp.operation(view, 14)} ${addrText(arp.senderAddr(view, 14))} ${addrText(arp.targetAddr(view, 14))}`;
   }
+  if (view.getUint16(12) !== ethernet.TYPE_IPV4) return `frame ${view.getUint16(12).toString(16)}`;
   const protocol = ipv4.protocol(view, 14);
   const from = addrText(ipv4.srcAddr(view, 14));
   const to = addrText(ipv4.dstAddr(view, 14));
