@@ -16,6 +16,7 @@ import type { Port } from '../port/port.ts';
 import { createCounters, PORTS, PORT_SIZE } from '../telemetry/counters.ts';
 import { EventRing } from '../telemetry/event-ring.ts';
 import { loadPacketIo } from '../../native-bindings/packet-io.ts';
+import { Clock } from './clock.ts';
 import { type Request, WAITING, type WorkerNotice, type WorkerStart } from './control.ts';
 import { answer } from './inquiry.ts';
 import { LOOK_AGAIN, Waiting } from './waiting.ts';
@@ -36,7 +37,7 @@ class LiveLoop {
   private readonly faults: FaultPort[] = [];
   private readonly waiting: Waiting;
   private readonly control: Int32Array;
-  private readonly started = performance.now();
+  private readonly clock: Clock;
   private countersDue = 0;
   private stopped = false;
 
@@ -45,7 +46,9 @@ class LiveLoop {
       portOctets: start.devices.map((device) => (device === null ? 0 : AF_PACKET_AREA + (start.fault === null ? 0 : FAULT_AREA))),
       smallSlots: start.smallSlots, largeSlots: start.largeSlots, storePages: start.storePages,
     };
-    this.sockets = new PacketSockets(loadPacketIo(), regionOctets(shape));
+    const addon = loadPacketIo();
+    this.clock = new Clock(addon.clock);
+    this.sockets = new PacketSockets(addon, regionOctets(shape));
     const region = new Region(this.sockets.memory, shape);
     start.devices.forEach((device, i) => this.rings.push(device === null ? null : this.open(region, i, device, start)));
     for (const ring of this.rings) this.ports.push(ring === null ? null : this.portOf(ring, region, start));
@@ -59,7 +62,7 @@ class LiveLoop {
     this.plane.baseSec = Math.floor(wall / 1000);
     this.plane.baseNsec = (wall % 1000) * 1_000_000;
     this.control = new Int32Array(start.control);
-    this.waiting = new Waiting(start.spin, 1, () => (performance.now() * 1000) | 0);
+    this.waiting = new Waiting(start.spin, 1, addon.clock);
   }
 
   /** Runs until a `stop` question. */
@@ -70,7 +73,7 @@ class LiveLoop {
       mtus: this.ports.map((_, i) => this.plane.mtu[i]!),
     });
     while (!this.stopped) {
-      const now = (performance.now() - this.started) | 0;
+      const now = this.clock.read();
       const frames = this.turn(now);
       if (Atomics.load(this.control, WAITING) !== 0) this.serve();
       if (((now - this.countersDue) | 0) >= 0) this.copyCounters(now);
@@ -138,7 +141,7 @@ class LiveLoop {
   private portOf(ring: AfPacketPort, region: Region, { fault }: WorkerStart): Port {
     if (fault === null) return ring;
     const index = this.ports.length;
-    const now = (): number => performance.now() - this.started;
+    const now = (): number => this.clock.read();
     const port = new FaultPort(ring, region, region.portStart[index]! + AF_PACKET_AREA, FAULT_AREA, { ...fault, seed: fault.seed + index, now });
     this.faults.push(port);
     return port;
