@@ -286,6 +286,7 @@ export function readExtended(args: Args, sequence: number): ConfiguredEntry | st
     tos: args.maybeNumber('TOS') ?? ANY,
     log: args.has('log') || args.has('log-input'),
     logInput: args.has('log-input'),
+    ...(args.has('TIME_RANGE') && { timeRange: args.text('TIME_RANGE') }),
     text: text.filter(Boolean).join(' '),
   };
 }

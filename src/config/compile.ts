@@ -15,6 +15,7 @@ import { compileRoutes } from '../policy/routes.ts';
 import { compileTypeList } from '../policy/type-list.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import { compileLists } from './compile-lists.ts';
+import { compileTimeRange, timedEntriesOf } from './compile-time-ranges.ts';
 import { compileRule, type InspectorDeclaration, sessionRows } from './compile-rules.ts';
 import { expandDefaults, expandReassembly, type InspectSettings } from './inspect-defaults.ts';
 import type { Configuration, DynamicNat, InterfaceConfig, RouteConfig, StaticNat } from './model.ts';
@@ -56,12 +57,15 @@ export function compilePolicy(configuration: Configuration, options: CompileOpti
   const interfaces = compileInterfaces(configuration, previous?.interfaces ?? [], listIndex, ruleIndex);
   const interfaceIndex = (name: string | undefined): number => interfaces.findIndex((port) => port.name === name);
   const routes = compileRouteList(configuration.routes, interfaces, interfaceIndex);
+  const timeRanges = configuration.timeRanges.map(compileTimeRange);
   const rows = sessionRows(configuration.rules, previous?.rules ?? []);
   return {
     epoch: options.epoch,
     hostname: configuration.hostname,
     interfaces,
     accessLists,
+    timeRanges,
+    timedEntries: timedEntriesOf(accessLists, timeRanges),
     hitRows,
     hitMoves,
     rules: configuration.rules.map((rule) => compileRule(rule, { configuration, accessLists, inspectors, rows })),

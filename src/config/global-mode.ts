@@ -9,6 +9,7 @@ import { nat } from './commands/nat.ts';
 import { policyMaps } from './commands/policy-map.ts';
 import { routing } from './commands/routing.ts';
 import { system } from './commands/system.ts';
+import { timeRanges } from './commands/time-range.ts';
 import type { Configuration } from './model.ts';
 
-export const globalMode = mode<Configuration>('config', system, interfaces, inspect, accessLists, nat, routing, policyMaps, kept);
+export const globalMode = mode<Configuration>('config', system, interfaces, inspect, accessLists, timeRanges, nat, routing, policyMaps, kept);

@@ -87,6 +87,22 @@ export interface TypeListEntry {
   readonly wildcard: number;
 }
 
+export interface PeriodicConfig {
+  /** `daily`, `weekdays`, `weekend`, or names of days from Sunday on. */
+  readonly days: string;
+  /** Minutes of the day, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  readonly lastDay?: string;
+}
+
+export interface TimeRangeConfig {
+  readonly name: string;
+  /** Seconds since 1970. */
+  absolute?: { start?: number; end?: number };
+  periodic: PeriodicConfig[];
+}
+
 export interface StaticNat {
   local: number;
   /** Address, or the name of an interface. */
@@ -142,6 +158,7 @@ export interface Configuration {
   rules: InspectRuleConfig[];
   accessLists: AccessListConfig[];
   typeLists: TypeListEntry[];
+  timeRanges: TimeRangeConfig[];
   statics: StaticNat[];
   dynamics: DynamicNat[];
   pools: PoolConfig[];
@@ -216,6 +233,7 @@ export function emptyConfiguration(): Configuration {
     rules: [],
     accessLists: [],
     typeLists: [],
+    timeRanges: [],
     statics: [],
     dynamics: [],
     pools: [],

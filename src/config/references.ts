@@ -14,10 +14,10 @@ export function warningsFor(configuration: Configuration): string[] {
       regexUses(configuration),
       [...configuration.regexes.keys()].map((name) => ({ name })),
     ),
+    ...missing('time-range', timeRangeUses(configuration), configuration.timeRanges),
     ...missing('NAT pool', poolUses(configuration), configuration.pools),
     ...thresholdWarnings(configuration),
     ...routerTrafficWarnings(configuration),
-    ...timeRangeWarnings(configuration),
   ];
 }
 
@@ -61,6 +61,13 @@ function regexUses({ policyMaps }: Configuration): Use[] {
   );
 }
 
+function timeRangeUses({ accessLists }: Configuration): Use[] {
+  return accessLists.flatMap(({ name, items }) => {
+    const used = new Set(items.flatMap((item) => ('text' in item && item.timeRange !== undefined ? [item.timeRange] : [])));
+    return [...used].map((range): Use => [range, `access list ${name}`]);
+  });
+}
+
 function poolUses({ dynamics }: Configuration): Use[] {
   return dynamics.map((entry): Use => [entry.pool, `ip nat inside source list ${entry.list}`]);
 }
@@ -83,10 +90,4 @@ function routerTrafficWarnings({ rules }: Configuration): string[] {
   return rules
     .filter((rule) => rule.lines.some((line) => line.routerTraffic))
     .map((rule) => `% inspection rule ${rule.name}: router-traffic has no effect, the firewall opens no sessions of its own`);
-}
-
-function timeRangeWarnings({ accessLists }: Configuration): string[] {
-  return accessLists
-    .filter((list) => list.items.some((item) => 'text' in item && item.text.includes(' time-range ')))
-    .map((list) => `% access list ${list.name}: time-range has no effect, its entries are always active`);
 }

@@ -4,6 +4,7 @@
 import { SEQUENCE_STEP, entriesOf } from './commands/access-list.ts';
 import { keptOf } from './commands/kept.ts';
 import { SEVERITIES } from './commands/system.ts';
+import { timeRangeLines } from './commands/time-range.ts';
 import { formatAddress, prefixLengthOf } from './language/address.ts';
 import type { AccessListConfig, Configuration, EsmtpPolicyMap, InspectLine, InterfaceConfig, RouteConfig, StaticNat } from './model.ts';
 
@@ -39,7 +40,7 @@ const SECTIONS: readonly Section[] = [
   (c) => [...kept(c, 'http'), ...c.routes.map(route)],
   nat,
   (c) => separated(c.accessLists.filter(printsAsBlock).map(accessListBlock)),
-  (c) => kept(c, 'time-range'),
+  (c) => separated(c.timeRanges.map(timeRangeLines)),
   logHosts,
   (c) => [...c.accessLists.filter((list) => !printsAsBlock(list)).flatMap(accessListLines), ...typeLists(c)],
   (c) => kept(c, 'control-plane'),

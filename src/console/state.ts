@@ -119,6 +119,8 @@ export interface LogState {
 export interface FirewallState {
   /** Seconds since start. */
   readonly uptime: number;
+  /** Wall clock, seconds since 1970. */
+  readonly clock: number;
   /** Laid out by telemetry/counters.ts. */
   readonly counters: Float64Array;
   /** Sessions in the order of the table; an implementation may stop at a bound and says so in sessionsLeftOut. */
@@ -170,6 +172,7 @@ export const NO_PORT: PortRow = {
 export function emptyState(version = 'unknown'): FirewallState {
   return {
     uptime: 0,
+    clock: Math.floor(Date.now() / 1000),
     counters: createCounters(),
     sessions: [],
     sessionsLeftOut: 0,

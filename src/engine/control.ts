@@ -91,6 +91,8 @@ export interface Gauges {
   readonly storePages: number;
   readonly oneMinuteRate: number;
   readonly uptime: number;
+  /** Wall clock, seconds since 1970. */
+  readonly clock: number;
 }
 
 export type Question =

@@ -62,8 +62,7 @@ export class EventedEngine implements RunEngine {
     this.plane = new DataPlane({ region, policy, ports: this.ports, seed: randomInt(0x7fffffff), now: 0, syntheticArp: false });
     attach(this.plane);
     const wall = Date.now();
-    this.plane.baseSec = Math.floor(wall / 1000);
-    this.plane.baseNsec = (wall % 1000) * 1_000_000;
+    this.plane.setClock(Math.floor(wall / 1000), (wall % 1000) * 1_000_000);
     this.counters = this.plane.counters;
     this.hits = this.plane.hits;
     this.events = this.plane.events;

@@ -53,6 +53,7 @@ export async function readState(source: Inquirable, around: Surroundings): Promi
   const order = around.configuration.interfaces.map(({ name }) => around.policy.interfaces.findIndex((entry) => entry.name === name));
   return {
     uptime: gauges.uptime / 1000,
+    clock: gauges.clock,
     counters: displayedCounters(source.counters, around.portBaseline, order),
     sessions: sessions.map((row) => sessionRow(row, around.policy, source.hits)),
     sessionsLeftOut: Math.max(0, total - sessions.length),

@@ -163,6 +163,7 @@ function gauges(p: DataPlane): Gauges {
     storePages: p.streams.pagesInUse,
     oneMinuteRate: p.thresholds.oneMinuteRate,
     uptime: (p.now - p.started) | 0,
+    clock: p.baseSec + Math.floor(p.now / 1000 + p.baseNsec / 1e9),
   };
 }
 

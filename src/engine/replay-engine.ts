@@ -51,8 +51,7 @@ export class ReplayEngine implements Inquirable {
 
   /** Wall clock of millisecond 0, for the stamps of frames that timers send. */
   setBase(sec: number, nsec: number): void {
-    this.plane.baseSec = sec;
-    this.plane.baseNsec = nsec;
+    this.plane.setClock(sec, nsec);
   }
 
   /** Frames [0, count) of plane.frames are filled and arrived in millisecond `now`; the ports get their areas back. */

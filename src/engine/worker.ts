@@ -59,8 +59,7 @@ class LiveLoop {
     });
     attach(this.plane);
     const wall = Date.now();
-    this.plane.baseSec = Math.floor(wall / 1000);
-    this.plane.baseNsec = (wall % 1000) * 1_000_000;
+    this.plane.setClock(Math.floor(wall / 1000), (wall % 1000) * 1_000_000);
     this.control = new Int32Array(start.control);
     this.waiting = new Waiting(start.spin, 1, addon.clock);
   }

@@ -11,6 +11,7 @@ import { createInspectors } from '../inspect/registry.ts';
 import { DebugSink, type Inspector } from '../inspect/inspector.ts';
 import { NAT_TIMERS, Nat } from '../policy/nat.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { applyTimeRanges } from '../policy/time-range.ts';
 import type { Port } from '../port/port.ts';
 import { carryHits } from '../policy/access-list.ts';
 import { ClosedList } from '../session/close.ts';
@@ -94,6 +95,7 @@ export class DataPlane {
   readonly neighbourTimers: number;
   readonly natTimers: number;
   readonly thresholdTimers: number;
+  readonly clockTimer: number;
 
   /** Sessions by inspection rule. */
   readonly ruleSessions: RuleSessions;
@@ -157,7 +159,8 @@ export class DataPlane {
     this.neighbourTimers = this.fragmentTimers + MAX_DATAGRAMS;
     this.natTimers = this.neighbourTimers + NEIGHBOUR_TIMERS;
     this.thresholdTimers = this.natTimers + NAT_TIMERS;
-    this.wheel = new TimerWheel(this.thresholdTimers + THRESHOLD_TIMERS, now);
+    this.clockTimer = this.thresholdTimers + THRESHOLD_TIMERS;
+    this.wheel = new TimerWheel(this.clockTimer + 1, now);
     this.closed = new ClosedList(sessions);
     this.inspectors = createInspectors(sessions, this.counters);
     this.streams = new Streams(
@@ -196,6 +199,7 @@ export class DataPlane {
     this.fragments.octetLimit = policy.stream.fragmentOctets;
     this.nat.install(policy, now);
     this.thresholds.install(policy.thresholds, now);
+    this.followClock(now);
     this.setDropLog(this.dropsWanted);
     this.bridgePeer.fill(-1);
     for (let i = 0; i < policy.interfaces.length; i++) this.installInterface(i);
@@ -219,6 +223,22 @@ export class DataPlane {
     for (let j = 0; j < interfaces.length; j++) {
       if (j !== i && interfaces[j]!.bridgeGroup === entry.bridgeGroup && this.ports[j] != null) this.bridgePeer[i] = j;
     }
+  }
+
+  /** Wall clock at `now` 0, seconds since 1970 and nanoseconds. */
+  setClock(sec: number, nsec: number): void {
+    this.baseSec = sec;
+    this.baseNsec = nsec;
+    this.followClock(this.now);
+  }
+
+  /** Time ranges as they are now, and again when the next minute begins. */
+  followClock(now: number): void {
+    if (this.policy.timedEntries.length === 0) return;
+    this.stampAt(now);
+    const { stampSec, stampNsec } = this.frames;
+    applyTimeRanges(this.policy, stampSec);
+    this.wheel.schedule(this.clockTimer, (now + 60_000 - (stampSec % 60) * 1000 - Math.floor(stampNsec / 1_000_000)) | 0);
   }
 
   /** `debug ip inspect smtp`. */

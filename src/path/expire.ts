@@ -1,6 +1,7 @@
 // Step expire: the timers that are due, each with its own deadline as the time.
 //
-// A timer number says whose it is: sessions from 0, then one range each for streams, fragments, neighbours, NAT and thresholds.
+// A timer number says whose it is: sessions from 0, then one range each for streams, fragments, neighbours, NAT and
+// thresholds, then that of the minute.
 
 import { SESSION_ENDED } from '../telemetry/reasons.ts';
 import { neighbourTimer } from './arp.ts';
@@ -22,5 +23,6 @@ export function fireTimer(p: DataPlane, timer: number, deadline: number): void {
   else if (timer < p.neighbourTimers) p.fragments.expire(timer, deadline);
   else if (timer < p.natTimers) neighbourTimer(p, timer, deadline);
   else if (timer < p.thresholdTimers) p.nat.expire(timer, deadline);
-  else p.thresholds.expire(timer, deadline);
+  else if (timer < p.clockTimer) p.thresholds.expire(timer, deadline);
+  else p.followClock(deadline);
 }

@@ -35,6 +35,8 @@ export interface AccessListEntry {
   readonly tos: number;
   readonly log: boolean;
   readonly logInput: boolean;
+  /** Name of the time range by which it is active. */
+  readonly timeRange?: string;
 }
 
 /** A field cut into intervals: interval i begins at starts[i] and has its set at sets[i * stride]. */
@@ -103,6 +105,8 @@ export const ESTABLISHED = 8;
 export const CONTROL_ANY = 16;
 export const LOG = 32;
 export const LOG_INPUT = 64;
+/** Its time range is not active (time-range.ts): the entry is passed over. */
+export const INACTIVE = 128;
 
 /** TCP ACK and RST: what `established` looks for. */
 const ACK_OR_RST = 0x14;
@@ -214,6 +218,7 @@ function matches(
   const tosRule = rules[at + R_TOS]!;
   if (((tos ^ tosRule) & (tosRule >> 8)) !== 0) return false;
   const flags = rules[at + R_FLAGS]!;
+  if ((flags & INACTIVE) !== 0) return false;
   if ((flags & FRAGMENTS_ONLY) !== 0) return laterFragment;
   if ((flags & LAYER_4) === 0) return true;
   if (laterFragment) return (flags & PERMIT) !== 0;

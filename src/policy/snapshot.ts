@@ -1,4 +1,4 @@
-// The policy: the compiled configuration, as the data plane reads it.  Immutable, replaced whole; plain, cloneable data
+// The policy: the compiled configuration, as the data plane reads it.  Immutable but for the marks of time ranges, replaced whole; plain, cloneable data
 // (numbers, strings, arrays, typed arrays), because in `run` it crosses to the worker by structured clone.
 //
 // Interfaces keep their index for the life of the process: index = position in the configuration = port index.
@@ -205,12 +205,24 @@ export interface StreamLimits {
   readonly fragmentOctets: number;
 }
 
+/** A time range: active from `start` to before `end` (seconds since 1970), in the minutes of the week [first, last] of its spans. */
+export interface TimeRange {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  /** Empty: always. */
+  readonly spans: Int32Array;
+}
+
 export interface PolicySnapshot {
   /** Grows by one with every replacement. */
   readonly epoch: number;
   readonly hostname: string;
   readonly interfaces: readonly InterfacePolicy[];
   readonly accessLists: readonly CompiledAccessList[];
+  readonly timeRanges: readonly TimeRange[];
+  /** Access list, entry, time range (-1: there is none of that name) ... of the entries that have one (time-range.ts). */
+  readonly timedEntries: Int32Array;
   /** Rows of hit counters that this policy needs. */
   readonly hitRows: number;
   /** Row, former row (-1: begin at 0) ... of the lists that are new or changed: for carryHits() when the policy is put in force. */

@@ -338,6 +338,7 @@ t.test('property: no undoes each command', (t) => {
     ['interface Ethernet0'],
     ['ip access-list extended E'],
     ['ip access-list standard S'],
+    ['time-range T'],
     ['line vty 0 4'],
     ['controller T1 1/0'],
     ['policy-map type inspect esmtp P'],

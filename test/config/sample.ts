@@ -63,6 +63,6 @@ function candidates(label: string): string[] {
     case 'LINE':
       return TEXTS;
     default:
-      return [...WORDS, '0x0800', '0x0', '+syn', '-ack', '+FIN', '1/0', '3/0/1', '/24', '/8', '1A2B', '"quoted words"'];
+      return [...WORDS, '0x0800', '0x0', '+syn', '-ack', '+FIN', '1/0', '3/0/1', '/24', '/8', '1A2B', '"quoted words"', '8:00', '23:59'];
   }
 }

@@ -4,6 +4,7 @@
 import t from 'tap';
 import { parseConfiguration } from '../../src/config/parse.ts';
 import { warningsFor } from '../../src/config/references.ts';
+import { showAccessLists } from '../../src/console/displays/access-lists.ts';
 import { showInspectSessions } from '../../src/console/displays/sessions.ts';
 import { Box } from './box.ts';
 import { Conversation } from './conversation.ts';
@@ -328,6 +329,36 @@ t.test('access lists: established, fragments, log and log-input', async (t) => {
   box.wait(300_000);
   box.send(A, datagram);
   t.strictSame(box.said(), [`%SEC-6-IPACCESSLOGP: list 101 permitted udp ${CLIENT}(5) -> ${SERVER}(5000), 1 packet`], 'the denied one is none of its');
+});
+
+t.test('access lists: time ranges by the wall clock, minute by minute', async (t) => {
+  const night = (range: string): string => routed(
+    [`time-range NIGHT`, ` ${range}`, 'access-list 101 deny udp any any eq 5000 time-range NIGHT', 'access-list 101 permit ip any any'],
+    { a: 'ip access-group 101 in\nno ip unreachables' },
+  );
+  // Friday, 2 January 2026, 21:58:30.250 UTC.
+  const start = Date.UTC(2026, 0, 2, 21, 58, 30) / 1000;
+  const box = new Box(night('periodic weekdays 22:00 to 23:14'));
+  box.engine.setBase(start, 250_000_000);
+  const passes = (): boolean => box.send(A, userDatagram({ from: CLIENT, to: SERVER, sport: 5, dport: 5000 })).length === 1;
+  t.ok(passes());
+  box.wait(89_749);
+  t.ok(passes(), '21:59:59.999');
+  box.wait(1);
+  t.notOk(passes(), '22:00');
+  t.match(showAccessLists(box.configuration, await box.state()), /deny   udp any any eq 5000 time-range NIGHT \(active\) \(1 match\)\n/);
+  box.wait(75 * 60_000 - 1);
+  t.notOk(passes(), '23:14:59.999');
+  box.wait(1);
+  t.ok(passes(), '23:15');
+  t.match(showAccessLists(box.configuration, await box.state()), /time-range NIGHT \(inactive\) \(2 matches\)\n/);
+  t.strictSame(box.hits('101'), [2, 3]);
+  box.wait(24 * 3_600_000 - 45 * 60_000);
+  t.ok(passes(), 'not on Saturday');
+  box.install(night('absolute start 00:00 01 January 2026'));
+  t.notOk(passes(), 'another range of that name, at once');
+  box.install(routed(['access-list 101 deny udp any any eq 5000 time-range NONE', 'access-list 101 permit ip any any'], { a: 'ip access-group 101 in\nno ip unreachables' }));
+  t.notOk(passes(), 'a range that does not exist is always active');
 });
 
 t.test('access lists: an output list sees the datagram as it leaves, ports included', async (t) => {

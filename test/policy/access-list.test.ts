@@ -2,8 +2,12 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import { compileTimeRange } from '../../src/config/compile-time-ranges.ts';
+import { parseConfiguration } from '../../src/config/parse.ts';
 import { type AccessListEntry, carryHits, evaluate, find, LOG, logging, permits } from '../../src/policy/access-list.ts';
 import { compileAccessList } from '../../src/policy/access-list-compile.ts';
+import type { TimeRange } from '../../src/policy/snapshot.ts';
+import { isActive } from '../../src/policy/time-range.ts';
 import { compileTypeList, permitsType } from '../../src/policy/type-list.ts';
 
 const TCP = 6;
@@ -131,6 +135,48 @@ t.test('counts move with their entries', (t) => {
   const hits = Float64Array.from([5, 6, 7, 0, 9]);
   carryHits(hits, Int32Array.from([3, 1, 4, -1]));
   t.strictSame([...hits], [5, 6, 7, 6, 0]);
+  t.end();
+});
+
+/** As one would say it. */
+function isWithin(date: Date, days: readonly number[], from: number, to: number): boolean {
+  const day = date.getUTCDay();
+  const minute = date.getUTCHours() * 60 + date.getUTCMinutes();
+  if (from <= to) return days.includes(day) && minute >= from && minute <= to;
+  return (days.includes(day) && minute >= from) || (days.includes((day + 6) % 7) && minute <= to);
+}
+
+t.test('time ranges', (t) => {
+  const range = (...lines: string[]): TimeRange => {
+    const { configuration, rejected } = parseConfiguration(`time-range R\n${lines.map((line) => ` ${line}\n`).join('')}`);
+    t.same(rejected, []);
+    return compileTimeRange(configuration.timeRanges[0]!);
+  };
+  const names = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
+  const minute = fc.nat(1439);
+  const clock = (m: number): string => `${Math.floor(m / 60)}:${String(m % 60).padStart(2, '0')}`;
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(6), { minLength: 1 }), minute, minute, fc.array(fc.nat(4_000_000_000), { minLength: 20, maxLength: 20 }), (days, from, to, moments) => {
+      const compiled = range(`periodic ${days.map((day) => names[day]).join(' ')} ${clock(from)} to ${clock(to)}`);
+      const edges = moments.flatMap((sec) => [sec, sec - (sec % 86_400) + from * 60, sec - (sec % 86_400) + to * 60 + 59, sec - (sec % 86_400) + to * 60 + 60]);
+      return edges.every((sec) => isActive(compiled, sec) === isWithin(new Date(sec * 1000), days, from, to));
+    }),
+    { seed: 20260104, numRuns: 40 },
+  );
+  const at = (text: string): number => Date.parse(`${text}Z`) / 1000;
+  const work = range('periodic Monday 8:00 to Friday 17:00', 'periodic Sunday 10:00 to 10:00', 'absolute start 00:00 01 January 2026 end 23:59 31 December 2026');
+  for (const [text, active] of [
+    ['2026-01-05T07:59:59', false], ['2026-01-05T08:00:00', true], ['2026-01-07T03:00:00', true], ['2026-01-09T17:00:59', true], ['2026-01-09T17:01:00', false],
+    ['2026-01-04T10:00:30', true], ['2026-01-04T10:01:00', false], ['2025-12-31T12:00:00', false], ['2026-12-31T23:59:59', true], ['2027-01-01T00:00:00', false],
+  ] as const) t.equal(isActive(work, at(text)), active, text);
+  t.equal(isActive(range(), 5), true, 'a range without lines');
+  const over = range('periodic weekend 22:00 to 6:00', 'periodic Friday 23:00 to Monday 1:00');
+  t.equal(isActive(over, at('2026-01-05T01:00:00')), true, 'over the end of the week');
+  t.equal(isActive(over, at('2026-01-05T06:01:00')), false);
+  for (const [line, refusal] of [
+    ['absolute start 00:00 31 June 2026', /Invalid day/], ['absolute start 10:00 1 May 2026 end 10:00 1 May 2026', /must be after/], ['periodic Monday Friday 8:00 to Sunday 9:00', /Only one day/],
+    ['periodic daily 24:00 to 1:00', /Invalid input/],
+  ] as const) t.match(parseConfiguration(`time-range R\n ${line}\n`).rejected[0]?.formatted, refusal, line);
   t.end();
 });
 

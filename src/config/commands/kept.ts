@@ -67,18 +67,6 @@ const TABLE: readonly Kept[] = [
   { section: 'http', line: ['ip http server', ''], showsNo: true },
   { section: 'http', line: ['ip http secure-server', ''], showsNo: true },
   { section: 'http', line: ['ip classless', ''], showsNo: true },
-  {
-    section: 'time-range',
-    line: ['time-range', 'NAME'],
-    many: true,
-    mode: {
-      prompt: 'config-time-range',
-      commands: [
-        ['absolute', 'TEXT'],
-        ['periodic', 'TEXT'],
-      ],
-    },
-  },
   { section: 'control-plane', line: ['control-plane', ''], mode: { prompt: 'config-cp', commands: [] } },
   { section: 'bridge', line: ['bridge', 'GROUP route ip'], many: true },
   { section: 'voice-port', line: ['voice-port', 'PLACE'], many: true, mode: { prompt: 'config-voiceport', commands: [] } },
@@ -142,9 +130,6 @@ const WORDS: Readonly<Record<string, string>> = {
   server: 'Enable the server, or name one',
   'secure-server': 'Enable HTTP secure server',
   classless: 'Follow classless routing forwarding rules',
-  'time-range': 'Define time range entries',
-  absolute: 'Absolute time and date',
-  periodic: 'Periodic time and date',
   'control-plane': 'Configure control plane services',
   bridge: 'Bridge Group',
   route: 'Specify a protocol to route on this bridge group',
@@ -174,7 +159,6 @@ const ARGUMENTS = {
   NUMBER: number(0, 65_535, 'Number'),
   PLACE: wordLike('SLOT/PORT', /^\d+(\/\d+){1,2}$/, 'Slot and port numbers'),
   GROUP: number(1, 255, 'Bridge group number'),
-  NAME: wordLike('WORD', /^[a-z]\S*$/i, 'Name of the time range'),
   HOST: address('Address of the NTP server'),
 };
 

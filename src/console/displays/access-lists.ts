@@ -3,6 +3,9 @@
 import { entriesOf } from '../../config/commands/access-list.ts';
 import { formatAddress } from '../../config/language/address.ts';
 import type { AccessListConfig, Configuration, ConfiguredEntry } from '../../config/model.ts';
+import type { TimeRange } from '../../policy/snapshot.ts';
+import { isActive } from '../../policy/time-range.ts';
+import { compileTimeRange } from '../../config/compile-time-ranges.ts';
 import type { FirewallState } from '../state.ts';
 import { counted, lines } from './text.ts';
 
@@ -10,13 +13,14 @@ import { counted, lines } from './text.ts';
 export function showAccessLists(configuration: Configuration, state: FirewallState, name?: string): string {
   const shown = configuration.accessLists.filter((list) => name === undefined || list.name === name);
   const ordered = [...shown.filter((list) => list.standard), ...shown.filter((list) => !list.standard)];
-  return lines(ordered.flatMap((list) => listLines(list, state)));
+  const ranges = configuration.timeRanges.map(compileTimeRange);
+  return lines(ordered.flatMap((list) => listLines(list, state, ranges)));
 }
 
-function listLines(list: AccessListConfig, state: FirewallState): string[] {
+function listLines(list: AccessListConfig, state: FirewallState, ranges: readonly TimeRange[]): string[] {
   const hits = state.accessListHits.get(list.name);
   const entries = entriesOf(list).map((entry, index) => {
-    const text = list.standard ? standardText(entry) : timeRangeText(entry);
+    const text = list.standard ? standardText(entry) : timeRangeText(entry, state, ranges);
     return `    ${entry.sequence} ${text}${hitText(hits?.[index] ?? 0)}`;
   });
   return [`${list.standard ? 'Standard' : 'Extended'} IP access list ${list.name}`, ...entries];
@@ -32,7 +36,9 @@ function standardText(entry: ConfiguredEntry): string {
   return entry.text.replace(` ${formatAddress(entry.srcWildcard)}`, `, wildcard bits ${formatAddress(entry.srcWildcard)}`);
 }
 
-/** Time ranges have no effect here: their entries are always active, and shown so. */
-function timeRangeText(entry: ConfiguredEntry): string {
-  return entry.text.replace(/ time-range (\S+)/, ' time-range $1 (active)');
+/** A range that does not exist is always active. */
+function timeRangeText(entry: ConfiguredEntry, state: FirewallState, ranges: readonly TimeRange[]): string {
+  const range = ranges.find(({ name }) => name === entry.timeRange);
+  const active = range === undefined || isActive(range, state.clock);
+  return entry.text.replace(/ time-range (\S+)/, ` time-range $1 (${active ? 'active' : 'inactive'})`);
 }
