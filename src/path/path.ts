@@ -25,6 +25,7 @@ import { PROTOCOL_TCP } from '../wire/ipv4.ts';
 import { ADMITTED, AGAIN, FORWARD_ONCE, admit, admitAgain } from './admit.ts';
 import { receiveArp } from './arp.ts';
 import { bridgeOther } from './bridge.ts';
+import { clampMss } from './clamp-mss.ts';
 import type { DataPlane } from './data-plane.ts';
 import { decode } from './decode.ts';
 import { defragment } from './defragment.ts';
@@ -145,6 +146,7 @@ function passOnce(p: DataPlane, f: number, now: number): void {
 }
 
 function sendOnce(p: DataPlane, f: number, now: number): void {
+  if (p.frames.protocol[f] === PROTOCOL_TCP) clampMss(p, f, opening.egress);
   if (!opening.bridged) {
     rewrite(p, f, opening.newSrc, opening.newDst, opening.newPorts);
     decrementTtl(p, f);
@@ -171,6 +173,7 @@ function passSession(p: DataPlane, f: number, isNew: boolean, now: number): void
     return;
   }
   if ((word & BRIDGED) === 0 && !survivesHop(p, f, sessions.ingress(session, 1 - direction), now)) return;
+  if (before === OPENING && protocol === PROTOCOL_TCP) clampMss(p, f, sessions.ingress(session, 1 - direction));
   sessions.hot[at + LAST_HEARD] = now;
   sessions.octets[session * 2 + direction]! += frames.end[f]! - frames.payload[f]!;
   if ((word & INSPECTED) !== 0) {

@@ -6,7 +6,7 @@
 
 import { FRAGMENT, type Frames, KIND_IPV6 } from '../frame/frames.ts';
 import type { Region } from '../frame/region.ts';
-import { IP_FRAG_BADLEN, IP_FRAG_OVERSIZE, IP_FRAG_TINY, OK, type Reason } from '../telemetry/reasons.ts';
+import { IP6_EXT_ILLEGAL, IP_FRAG_BADLEN, IP_FRAG_OVERSIZE, IP_FRAG_TINY, OK, type Reason } from '../telemetry/reasons.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
@@ -80,6 +80,8 @@ export class FragmentHeader {
     const octets = this.to - this.from;
     if (octets <= 0 || (this.more && (octets & 7) !== 0)) return IP_FRAG_BADLEN;
     if (this.front + this.to > MAX_DATAGRAM) return IP_FRAG_OVERSIZE;
+    // The chain of an IPv6 datagram, its transport included, stands in the first fragment.
+    if (this.fragmentAt >= 0 && this.from === 0 && this.l4 >= this.end) return IP6_EXT_ILLEGAL;
     return this.isTiny(view) ? IP_FRAG_TINY : OK;
   }
 

@@ -1,10 +1,12 @@
 // Shows octets in order to the inspector and takes its answer: edits, how far octets may leave, events, deadlines, verdict.
 //
-// New octets are shown where they arrived, in the frame; what was held, or came out of order, in the pages of the store, page by
-// page.  Both directions take turns here: an answer may free octets of the other direction, which are judged before the
+// New octets are shown where they arrived, in the frame; what was held, or came out of order, in its page of the store, or in one
+// piece when it lies on several.  Both directions take turns here: an answer may free octets of the other direction, which are judged before the
 // rest of this one.  Nothing is emitted here.
 
-import { IGNORE, RESET, type Verdict } from '../inspect/inspector.ts';
+import { NO_FRAME } from '../frame/frames.ts';
+import { HEADROOM, LARGE_SLOT } from '../frame/region.ts';
+import { FORWARD, IGNORE, RESET, type Verdict } from '../inspect/inspector.ts';
 import { INSPECT_RESET, OK, type Reason, TCP_SYNC_LIMIT } from '../telemetry/reasons.ts';
 import { before, earlier, later } from '../wire/seq.ts';
 import { report } from './alerts.ts';
@@ -28,6 +30,8 @@ import {
 } from './stream-record.ts';
 import { directionOf, type StreamState } from './stream-state.ts';
 
+/** Octets of a slot, and so of the largest piece that is put together. */
+const LARGEST_PIECE = LARGE_SLOT - HEADROOM;
 /** Calls that one frame may cause (a super-frame of 64 KiB of the shortest replies); an inspector that wants more is broken. */
 const MAX_TURNS = 1 << 17;
 
@@ -93,16 +97,31 @@ function takeTurn(s: StreamState, at: number): Reason {
 }
 
 /**
- * The next octets that lie in one piece.  When octets that came out of order follow those of the frame, all are shown from the
+ * The next octets, in one piece.  When octets that came out of order follow those of the frame, all are shown from the
  * store, so that a line is not judged in two parts only because it arrived in two.
  */
 function show(s: StreamState, at: number): Reason {
-  const { words, outcome, segment } = s;
+  const { words, segment } = s;
   const seq = words[at + JUDGED]!;
-  const inFrame = s.freshAt === at && words[at + NXT] === s.freshTo && !before(seq, s.freshFrom);
-  const to = inFrame ? s.freshTo : earlier(words[at + NXT]!, (seq + s.store.run(seq)) | 0);
-  const from = inFrame ? segment.payload + ((seq - segment.seq) | 0) : s.store.placeOf(at, seq);
-  const octets = (to - seq) | 0;
+  const nxt = words[at + NXT]!;
+  if (s.freshAt === at && nxt === s.freshTo && !before(seq, s.freshFrom)) {
+    return showPiece(s, at, seq, segment.payload + ((seq - segment.seq) | 0), (nxt - seq) | 0);
+  }
+  const run = s.store.run(seq);
+  const octets = Math.min((nxt - seq) | 0, LARGEST_PIECE);
+  if (octets <= run) return showPiece(s, at, seq, s.store.placeOf(at, seq), octets);
+  // Where a page ends depends on the sequence number, and no line may be judged in two parts because of that.
+  const f = s.frames.allocate(octets);
+  if (f === NO_FRAME) return showPiece(s, at, seq, s.store.placeOf(at, seq), run);
+  s.store.read(at, seq, s.frames.offset[f]!, octets);
+  const reason = showPiece(s, at, seq, s.frames.offset[f]!, octets);
+  s.frames.free(f);
+  return reason;
+}
+
+/** The octets [from, from + octets) of the region, the first with number `seq`. */
+function showPiece(s: StreamState, at: number, seq: number, from: number, octets: number): Reason {
+  const { words, outcome } = s;
   const position = positionOf(s, at, seq);
   outcome.begin(position);
   const verdict = s.inspector().scan(s.session, directionOf(at), s.region.u8, from, from + octets, position, s.now, outcome);
@@ -122,6 +141,8 @@ function tellEnd(s: StreamState, at: number): Reason {
   outcome.begin(position);
   const verdict = s.inspector().end(s.session, directionOf(at), position, s.now, outcome);
   const reason = takeAnswer(s, at, verdict);
+  // No octet follows that could change what is still kept back (a CR, the beginning of a BDAT line): it leaves in front of the FIN.
+  if (verdict === FORWARD) words[at + RELEASE_TO] = words[at + FIN_SEQ]!;
   if (words[at + RELEASE_TO] === words[at + FIN_SEQ]) words[at + FLAGS]! |= FIN_ENDED;
   return reason;
 }

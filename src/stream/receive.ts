@@ -184,7 +184,10 @@ function passOld(s: StreamState, at: number): Reason {
 
 function receiveOctets(s: StreamState, at: number): Reason {
   const { segment, words } = s;
-  if (segment.length > 0 && before(segment.seq, words[at + UNA]!)) segment.trimFront((words[at + UNA]! - segment.seq) | 0);
+  if (segment.length > 0 && before(segment.seq, words[at + UNA]!)) {
+    alert(s, TCP_OLD_DATA, segment.seq);
+    segment.trimFront((words[at + UNA]! - segment.seq) | 0);
+  }
   const nxt = words[at + NXT]!;
   if (after(segment.seq, nxt)) return waitBehindHole(s, at);
   const isNew = after(segment.end, nxt) || (segment.has(tcp.FIN) && (words[at + FLAGS]! & FIN_SEEN) === 0);

@@ -43,6 +43,9 @@ export interface Packet {
   readonly doff?: number;
   /** Hex. */
   readonly opts?: string;
+  /** An option of length 0, an option of kind 30, where `opts` does not say which. */
+  readonly badOptLen?: boolean;
+  readonly stripOpts?: boolean;
   readonly md5?: boolean;
   readonly tfo?: boolean;
   readonly rsv?: number;

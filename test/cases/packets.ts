@@ -64,6 +64,8 @@ function optionsOf(packet: Packet): Uint8Array {
   if (packet.ts !== undefined) out.push(1, 1, 8, 10, ...word(packet.ts[0]), ...word(packet.ts[1]));
   if (packet.opts !== undefined) out.push(...hex(packet.opts));
   else if (packet.md5 === true) out.push(1, 1, 19, 18, ...new Uint8Array(16));
+  else if (packet.badOptLen === true) out.push(8, 0);
+  else if (packet.stripOpts === true) out.push(30, 4, 0, 0);
   else if (packet.tfo === true) out.push(34, 10, ...new Uint8Array(8), 1, 1);
   return Uint8Array.from(out);
 }
@@ -155,12 +157,18 @@ function isUnchanged(segment: Segment, left: readonly Segment[]): boolean {
   );
 }
 
-/** Puts the octets of a packet that the firewall took where no earlier copy stands. */
+/**
+ * Puts the octets of a packet that the firewall took where no earlier copy stands.  An earlier one may have been cut off (beyond the
+ * window, behind a FIN): the copy that its receiver has is the one that was taken.
+ */
 export function noteOriginal(flow: Flow, segment: Segment | null, fate: Fate, left: boolean): void {
   if (segment === null || fate === 'drop' || (segment.flags & SYN) !== 0 || (fate === 'fix' && !left)) return;
   const from = flow.receiver.positionOf(segment);
+  const received = flow.receiver.stream;
   segment.payload.forEach((octet, i) => {
-    if (from + i >= 0) flow.original[from + i] ??= octet;
+    if (from + i < 0) return;
+    if (received[from + i] === octet) flow.original[from + i] = octet;
+    else flow.original[from + i] ??= octet;
   });
 }
 
