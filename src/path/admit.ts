@@ -12,7 +12,7 @@ import { GROUP, KIND_IPV6, MERGED } from '../frame/frames.ts';
 import { evaluate, logging, permits } from '../policy/access-list.ts';
 import { selectEntry } from '../policy/inspect-rule.ts';
 import { BROADCAST, LOCAL, lookup } from '../policy/routes.ts';
-import { type InterfacePolicy, NAT_INSIDE, NAT_OUTSIDE } from '../policy/snapshot.ts';
+import { type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE } from '../policy/snapshot.ts';
 import { mayOpen } from '../session/tcp-track.ts';
 import {
   ACL_DENIED, ARP_UNRESOLVED, BRIDGE_STRICT, IP6_NO_POLICY, IP_BROADCAST, IP_FOR_US, IP_LAND, IP_MARTIAN, OK, type Reason, ROUTE_INTERFACE_DOWN, ROUTE_NONE,
@@ -25,6 +25,7 @@ import { logAccess } from './access-log.ts';
 import { sendEchoReply, sendUnreachable } from './answer.ts';
 import { bridgeEgress } from './bridge.ts';
 import type { DataPlane } from './data-plane.ts';
+import { beginError, isTranslatableError, translateErrorInwards, translateErrorOutwards } from './error-translation.ts';
 import { facts, readFacts, readTransport } from './facts.ts';
 import { survivesHop } from './hop.ts';
 import { beginOpening, noteAccess, opening, openSession, RETRY } from './open-session.ts';
@@ -87,6 +88,10 @@ function admitRouted(p: DataPlane, f: number, ingress: number, now: number): Rea
     return ACL_DENIED;
   }
   if ((p.frames.flags[f]! & GROUP) !== 0) return IP_BROADCAST;
+  if (entry.nat !== NAT_NONE && isTranslatableError(p, f)) {
+    const reason = beginError(p, f);
+    if (reason !== OK) return reason;
+  }
   if (entry.nat === NAT_OUTSIDE) translateDestination(p);
   const routed = route(p, f, ingress, now);
   if (routed !== OK) return routed;
@@ -108,11 +113,22 @@ function checkSource(p: DataPlane, ingress: number): Reason {
 
 /** What the output side needs of NAT outside to inside. */
 function translateDestination(p: DataPlane): void {
-  p.nat.inbound(facts.protocol, facts.dst, portOf(facts.protocol, key.ports & 0xffff), true);
+  if (opening.isError) {
+    translateErrorInwards(p);
+    return;
+  }
+  const port = portOf(facts.protocol, key.ports & 0xffff);
+  if (facts.protocol === ipv4.PROTOCOL_ICMP && isReply(facts.first)) p.nat.inboundReply(facts.dst, port);
+  else p.nat.inbound(facts.protocol, facts.dst, port, true);
   if (!p.nat.translated) return;
   opening.newDst = p.nat.addr;
   opening.newPorts = withDestination(facts.protocol, key.ports, p.nat.port);
   opening.binding = p.nat.binding;
+}
+
+/** Of a query that no rule inspects: it has no session that would know its reply. */
+function isReply(type: number): boolean {
+  return type === icmp.ECHO_REPLY || type === icmp.TIMESTAMP_REPLY;
 }
 
 /** By the translated destination: sets egress, or answers for the firewall itself. */
@@ -175,6 +191,10 @@ function showTranslated(): void {
 }
 
 function translateSource(p: DataPlane, now: number): Reason {
+  if (opening.isError) {
+    translateErrorOutwards(p, now);
+    return OK;
+  }
   const { protocol } = facts;
   const ports = opening.newPorts;
   const reason = p.nat.outbound(protocol, facts.src, portOf(protocol, ports >>> 16), facts.dst, portOf(protocol, ports & 0xffff), true, now);

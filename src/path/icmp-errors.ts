@@ -8,6 +8,7 @@ import { BRIDGED, STATE, TRANSLATED } from '../session/record.ts';
 import { ICMP_UNSOLICITED } from '../telemetry/reasons.ts';
 import * as icmp from '../wire/icmp.ts';
 import type { DataPlane } from './data-plane.ts';
+import { opening } from './open-session.ts';
 
 /** No session knows it. */
 export const OF_NO_SESSION = -1;
@@ -30,4 +31,9 @@ export function findErrorSession(p: DataPlane, f: number): number {
 export function translateError(p: DataPlane, f: number, session: number, direction: number): void {
   const word = p.sessions.get(session, STATE);
   if ((word & TRANSLATED) !== 0 && (word & BRIDGED) === 0) p.icmpErrors.translateError(f, session, direction);
+}
+
+/** Rewrites an error of no session as `opening` says. */
+export function rewriteError(p: DataPlane, f: number): void {
+  p.icmpErrors.rewrite(f, opening.newSrc, opening.newDst, opening.innerSrc, opening.innerDst, opening.innerPorts);
 }

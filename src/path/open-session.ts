@@ -40,6 +40,11 @@ export const opening = {
   /** Index of the inspection rule and its entry; rule -1: none covers it. */
   rule: -1,
   entry: -1,
+  /** An ICMP error of no session that NAT takes part in, and its inner datagram as it leaves. */
+  isError: false,
+  innerSrc: 0,
+  innerDst: 0,
+  innerPorts: 0,
   /** NAT binding in use, -1: static or none. */
   binding: -1,
   bridged: false,
@@ -61,6 +66,7 @@ export function beginOpening(f: number, bridged: boolean): void {
   opening.neighbour = 0;
   opening.replyNeighbour = 0;
   opening.rule = -1;
+  opening.isError = false;
   opening.binding = -1;
   opening.bridged = bridged;
   opening.session = -1;

@@ -32,7 +32,7 @@ import { defragment } from './defragment.ts';
 import { emit } from './emit.ts';
 import { expire, fireTimer } from './expire.ts';
 import { forward } from './forward.ts';
-import { OF_NO_SESSION, findErrorSession, translateError } from './icmp-errors.ts';
+import { OF_NO_SESSION, findErrorSession, rewriteError, translateError } from './icmp-errors.ts';
 import { survivesHop } from './hop.ts';
 import { lookup, refresh } from './lookup.ts';
 import { opening } from './open-session.ts';
@@ -148,7 +148,8 @@ function passOnce(p: DataPlane, f: number, now: number): void {
 function sendOnce(p: DataPlane, f: number, now: number): void {
   if (p.frames.protocol[f] === PROTOCOL_TCP) clampMss(p, f, opening.egress);
   if (!opening.bridged) {
-    rewrite(p, f, opening.newSrc, opening.newDst, opening.newPorts);
+    if (opening.isError) rewriteError(p, f);
+    else rewrite(p, f, opening.newSrc, opening.newDst, opening.newPorts);
     decrementTtl(p, f);
   }
   forward(p, f, opening.egress, opening.neighbour, opening.bridged, now);

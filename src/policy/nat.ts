@@ -116,6 +116,17 @@ export class Nat {
     this.answer(this.bindings.localAddr[binding]!, whole ? dstPort : this.bindings.localPort[binding]!, binding);
   }
 
+  /** The same for a reply to an ICMP query from inside, or an error about it: `ident` is its identifier as it left. */
+  inboundReply(dst: number, ident: number): void {
+    this.inbound(PROTOCOL_ICMP, dst, ident, true);
+    if (this.translated) return;
+    const { bindings } = this;
+    const binding = bindings.findGlobal(PROTOCOL_ICMP, dst, ident);
+    // One that sessions use is theirs: they know their replies.
+    const isFree = binding >= 0 && bindings.uses[binding] === 0 && bindings.mapping[binding] !== STALE;
+    if (isFree) this.answer(bindings.localAddr[binding]!, bindings.localPort[binding]!, binding);
+  }
+
   /**
    * A frame of a flow that has no session went through the binding: it lives on.  `outward`: from the inside; `control` are the TCP
    * control bits, which tell how far the flow got.

@@ -66,10 +66,11 @@ export class IcmpErrors {
 
   // The inner datagram read last.
   private l4 = 0;
-  private protocol = 0;
-  private src = 0;
-  private dst = 0;
-  private ports = 0;
+  protocol = 0;
+  src = 0;
+  dst = 0;
+  /** Ports as one word; a query has its identifier in both halves. */
+  ports = 0;
   /** Kind of an inner ICMP query, a bit of the session key. */
   private query = 0;
 
@@ -96,6 +97,12 @@ export class IcmpErrors {
     return this.reason === OK ? found : -1;
   }
 
+  /** Reads the datagram that the IPv4 error `f` is about; OK, or why that cannot be. */
+  read(f: number): Reason {
+    const reason = this.checkOuter4(f);
+    return reason === OK ? this.readInner4(f) : reason;
+  }
+
   /**
    * Rewrites the IPv4 error `f`, found by lookupError, as the other side must see it.  The outer source becomes the session's own
    * translated one where that direction translates sources at all: a router behind us stays hidden.
@@ -110,10 +117,17 @@ export class IcmpErrors {
     const after = hot[at + (isForward ? REPLY_DST : DST)]!;
     const src = before === after ? ipv4.srcAddr(view, l3) : after;
     const dst = hot[at + (isForward ? REPLY_SRC : SRC)]!;
+    if (isForward) this.rewrite(f, src, dst, hot[at + REPLY_SRC]!, hot[at + REPLY_DST]!, hot[at + REPLY_PORTS]!);
+    else this.rewrite(f, src, dst, hot[at + SRC]!, hot[at + DST]!, hot[at + PORTS]!);
+  }
+
+  /** Gives the IPv4 error `f` new addresses, and its inner datagram new addresses and ports. */
+  rewrite(f: number, src: number, dst: number, innerSrc: number, innerDst: number, innerPorts: number): void {
+    const { view } = this.region;
+    const l3 = this.frames.l3[f]!;
     const delta = fold(delta32(ipv4.srcAddr(view, l3), src) + delta32(ipv4.dstAddr(view, l3), dst));
     ipv4.setAddrs(view, l3, src, dst, delta);
-    if (isForward) this.translateInner(f, hot[at + REPLY_SRC]!, hot[at + REPLY_DST]!, hot[at + REPLY_PORTS]!);
-    else this.translateInner(f, hot[at + SRC]!, hot[at + DST]!, hot[at + PORTS]!);
+    this.translateInner(f, innerSrc, innerDst, innerPorts);
   }
 
   private checkOuter4(f: number): Reason {

@@ -204,6 +204,15 @@ t.test('flows that no rule inspects: a binding lives from frame to frame', async
   t.equal(count(), 0);
 });
 
+t.test('queries that no rule inspects: replies come home', async (t) => {
+  const box = new Box(translating([OVERLOAD], false));
+  for (const from of [HOST, '10.0.0.3']) box.send(IN, query({ from, to: PEER, type: 8, ident: 7 }));
+  t.strictSame(box.send(OUT, query({ from: PEER, to: ROUTER, type: 0, ident: 8 })), [`${IN} icmp ${PEER} 10.0.0.3 0/0`]);
+  t.equal(identifier(box.left.at(-1)!), 7);
+  t.strictSame(box.send(OUT, query({ from: PEER, to: ROUTER, type: 8, ident: 7 })), [`${OUT} icmp ${ROUTER} ${PEER} 0/0`], 'a query is for the firewall itself');
+  t.strictSame(box.send(OUT, query({ from: PEER, to: ROUTER, type: 0, ident: 9 })), []);
+});
+
 t.test('a binding that is there does not go because a flow through it is refused', async (t) => {
   const box = new Box(translating([OVERLOAD]).replace('ip inspect name R udp', 'ip inspect name R parameter max-sessions 1 udp'));
   out(box, 4000);
@@ -216,8 +225,8 @@ t.test('a binding that is there does not go because a flow through it is refused
   t.equal(box.engine.plane.nat.bindings.count, 2);
 });
 
-t.test('errors: outer and inner header, from outside and from inside', async (t) => {
-  const box = new Box(translating([OVERLOAD, 'ip nat inside source static 10.0.0.5 203.0.113.5']));
+for (const rules of [true, false]) t.test(`errors: outer and inner header, from outside and from inside, ${rules ? '' : 'not '}inspected`, async (t) => {
+  const box = new Box(translating([OVERLOAD, 'ip nat inside source static 10.0.0.5 203.0.113.5'], rules));
   const left = (): Uint8Array => box.left.at(-1)!;
   /** The octets of the transport that the error must quote again. */
   const transport = (frame: Uint8Array): string => Buffer.from(frame.subarray(26)).toString('hex');
