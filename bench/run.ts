@@ -1,6 +1,7 @@
 // Runs benches, each in a process of its own (measure.ts says why), and collects what they found.
 
 import { spawn } from 'node:child_process';
+import { LONG_RUN_FLAGS } from '../src/engine/v8-flags.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +37,7 @@ export async function runBench(name: string, options: RunOptions): Promise<Resul
       '--trace-deopt',
       '--redirect-code-traces',
       `--redirect-code-traces-to=${trace}`,
+      ...LONG_RUN_FLAGS,
       ...(options.flags ?? []),
     ];
     const output = await outputOf([...flags, ...options.entry, JSON.stringify(order)]);

@@ -5,6 +5,7 @@ import { matchInterfaceName } from '../config/language/interface-name.ts';
 import { formatJson, formatTable, makeReport } from '../console/report.ts';
 import type { ConsoleServer } from '../engine/console-server.ts';
 import { EventPump } from '../engine/event-pump.ts';
+import { compileForLongRun } from '../engine/v8-flags.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { type FaultSpec, parseFaultSpec } from '../port/fault.ts';
 import type { PreparedInterfaces, VnetMode } from '../port/interface-settings.ts';
@@ -79,6 +80,7 @@ function parseFault(text: string): FaultSpec {
 }
 
 async function run(options: RunOptions): Promise<number> {
+  compileForLongRun();
   const loaded = loadPolicy(options.config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
   const devices = attach(options.port, loaded.policy);
   const server = await takeSocket(options.socket);

@@ -1,7 +1,7 @@
 // Step emit: the transmit queue to the ports, in order for each port; each queued frame ends as transmitted or as dropped
 // with the reason that the port gave.
 
-import { NO_PORT, QUEUED } from '../frame/frames.ts';
+import { QUEUED } from '../frame/frames.ts';
 import { PORTS, PORT_SIZE, PORT_TX_ERRORS, PORT_TX_FRAMES, PORT_TX_OCTETS } from '../telemetry/counters.ts';
 import { ROUTE_INTERFACE_DOWN, TX_ERROR, TX_LINK_DOWN, TX_NO_BUFFER, TX_TOO_BIG } from '../telemetry/reasons.ts';
 import * as port from '../port/port.ts';
@@ -22,10 +22,9 @@ function emitPort(p: DataPlane, egress: number): void {
   let count = 0;
   for (let i = 0; i < transmitQueue.count; i++) {
     const f = transmitQueue.frames[i]!;
-    if (p.frames.egress[f] !== egress) continue;
-    staged[count++] = f;
-    // Taken: what no port took is left for dropRest.
-    transmitQueue.frames[i] = NO_PORT;
+    staged[count] = f;
+    // Without a branch: 1 for this port's, 0 for others'.
+    count += ((p.frames.egress[f]! ^ egress) - 1) >>> 31;
   }
   if (count === 0) return;
   const to = p.ports[egress] ?? null;
@@ -65,6 +64,6 @@ function dropRest(p: DataPlane): void {
   const { transmitQueue } = p.ledger;
   for (let i = 0; i < transmitQueue.count; i++) {
     const f = transmitQueue.frames[i]!;
-    if (f !== NO_PORT && p.frames.fate[f] === QUEUED) p.ledger.drop(f, ROUTE_INTERFACE_DOWN);
+    if (p.frames.fate[f] === QUEUED) p.ledger.drop(f, ROUTE_INTERFACE_DOWN);
   }
 }

@@ -40,7 +40,10 @@ export function check(v: DataView, at: number, end: number): Reason {
 /** Folded sum of the header octets including the checksum field: 0xffff when it is right. */
 export function headerSum(v: DataView, at: number, length: number): number {
   let sum = 0;
-  for (let i = 0; i < length; i += 2) sum += v.getUint16(at + i);
+  for (let i = 0; i < length; i += 4) {
+    const word = v.getInt32(at + i);
+    sum += (word >>> 16) + (word & 0xffff);
+  }
   return fold(sum);
 }
 
