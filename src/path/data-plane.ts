@@ -4,7 +4,7 @@
 // a new policy replaces `policy` and what is derived from it (installPolicy), nothing else.
 
 import { FrameQueue } from '../frame/frame-queue.ts';
-import { Frames } from '../frame/frames.ts';
+import { BATCH, Frames } from '../frame/frames.ts';
 import { Ledger } from '../frame/ledger.ts';
 import type { Region } from '../frame/region.ts';
 import { createInspectors } from '../inspect/registry.ts';
@@ -89,6 +89,8 @@ export class DataPlane {
   readonly cutPieces: FrameQueue;
   /** Scratch of emit: frames of one port and what the port said of each. */
   readonly emission: { readonly staged: Int32Array; readonly results: Int32Array };
+  /** Scratch of lookup. */
+  readonly touched = new Int32Array(BATCH);
   /** Timer numbers: sessions from 0, then one range an owner. */
   readonly streamTimers: number;
   readonly fragmentTimers: number;
@@ -134,6 +136,8 @@ export class DataPlane {
   readonly fire: (timer: number, deadline: number) => void;
   /** Verify transport checksums where the rules ask for it. */
   verifyChecksums: boolean;
+  /** A policy was replaced, so sessions of an older one may live: until then no frame looks at the epoch of its session. */
+  hasReloaded = false;
   now: number;
   private isBuilt = false;
   /** Clock at start. */
@@ -186,11 +190,13 @@ export class DataPlane {
     this.lastUnreachable.fill((now - 1000) | 0);
     this.lastTimeExceeded.fill((now - 1000) | 0);
     this.installPolicy(policy, now);
+    this.hasReloaded = false;
     this.isBuilt = true;
   }
 
   /** Makes `policy` the one in force.  Sessions of older epochs are admitted again at their next frame. */
   installPolicy(policy: PolicySnapshot, now: number): void {
+    this.hasReloaded = true;
     this.policy = policy;
     carryHits(this.hits, policy.hitMoves);
     this.verifyChecksums = policy.verifyChecksums;

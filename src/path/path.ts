@@ -161,7 +161,7 @@ function passSession(p: DataPlane, f: number, isNew: boolean, now: number): void
   // Read before the stream step: the frame is its own no longer after it.
   const direction = frames.direction[f]!;
   const protocol = frames.protocol[f]!;
-  if (sessions.epoch[session] !== p.policy.epoch && !readmit(p, session, now)) {
+  if (p.hasReloaded && sessions.epoch[session] !== p.policy.epoch && !readmit(p, session, now)) {
     passNew(p, f, now);
     return;
   }

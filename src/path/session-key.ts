@@ -63,3 +63,9 @@ function portsOf(p: DataPlane, f: number, protocol: number): number {
   const id = icmp.identifier(p.view, l4);
   return (id << 16) | id;
 }
+
+/** What stands in the place where a search for frame `f` begins: for touch() of the table. */
+export function firstPlace(p: DataPlane, f: number): number {
+  readKey(p, f);
+  return p.sessions.firstPlace(key.src, key.dst, key.ports, key.kind, key.vlan);
+}

@@ -140,6 +140,18 @@ export class SessionTable {
     }
   }
 
+  /** Reference in the place where find() begins, 0: empty. */
+  firstPlace(src: number, dst: number, ports: number, kind: number, vlan: number): number {
+    return this.buckets[(this.hash(src, dst, ports, kind, vlan) & this.mask) * 2 + 1]!;
+  }
+
+  /** Loads the record and the octet counts of what firstPlace() gave (of record 0 for an empty place); the result means nothing. */
+  touch(reference: number): number {
+    const r = reference - 1;
+    const session = (r & ~(r >> 31)) >> 1;
+    return this.hot[session << RECORD_SHIFT]! ^ (this.octets[session * 2]! > 0 ? 1 : 0);
+  }
+
   /** A record of zeros taken from the free list, not yet findable, or -1. */
   allocate(): number {
     const session = this.freeCount > 0 ? this.freeList[--this.freeCount]! : this.unused < this.capacity ? this.unused++ : -1;
