@@ -77,7 +77,7 @@ function smtpOptions(mode: Mode, config: CaseConfig): SmtpOptions {
     maxReceived: config.maxReceived ?? 100,
     recipients: { above: config.maxRcpt ?? 100, action: ACTION_RESET },
     invalidRecipients:
-      config.maxInvalidRcpt === undefined ? base.invalidRecipients : { above: config.maxInvalidRcpt, action: ACTION_RESET },
+      typeof config.maxInvalidRcpt === 'number' ? { above: config.maxInvalidRcpt, action: ACTION_RESET } : base.invalidRecipients,
   };
 }
 
@@ -97,7 +97,7 @@ export function casePolicy(mode: Mode, topology: Topology, config: CaseConfig): 
     ...policy,
     interfaces: policy.interfaces.map((port) => ({
       ...port,
-      adjustMss: config.mssClamp ?? 0,
+      adjustMss: typeof config.mssClamp === 'number' ? config.mssClamp : 0,
       reassembly: {
         enabled: true,
         maxReassemblies: 200,

@@ -49,6 +49,7 @@ export interface Packet {
   readonly md5?: boolean;
   readonly tfo?: boolean;
   readonly rsv?: number;
+  /** Blocks, relative like `ack`. */
   readonly sack?: readonly (readonly [number, number])[];
   readonly frag?: Fragment;
   readonly full?: Omit<Packet, 'dir'>;
@@ -105,7 +106,7 @@ export interface CaseConfig {
   readonly extensions?: readonly string[];
   readonly maskBanner?: boolean;
   readonly maxRcpt?: number;
-  readonly maxInvalidRcpt?: number;
+  readonly maxInvalidRcpt?: number | 'off';
   readonly maxChunk?: number;
   readonly maxReceived?: number;
   readonly signatures?: boolean;
@@ -115,7 +116,7 @@ export interface CaseConfig {
   readonly oooTimeoutMs?: number;
   readonly fragMax?: number;
   readonly fragTimeoutMs?: number;
-  readonly mssClamp?: number;
+  readonly mssClamp?: number | 'off';
   readonly synTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
   readonly lineTimeoutMs?: number;

@@ -47,7 +47,7 @@ function fieldsOf(talk: Conversation, packet: Packet): TcpFields {
     flags,
     window: packet.win ?? 65_535,
     urgent: packet.urg ?? 0,
-    options: optionsOf(packet),
+    options: optionsOf(packet, other.isn),
     payload: latin1(packet.data ?? ''),
     ...(packet.doff === undefined ? {} : { dataOffset: packet.doff }),
     ...(packet.rsv === undefined ? {} : { reserved: packet.rsv }),
@@ -57,11 +57,15 @@ function fieldsOf(talk: Conversation, packet: Packet): TcpFields {
 
 const word = (value: number): number[] => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 
-function optionsOf(packet: Packet): Uint8Array {
+function optionsOf(packet: Packet, peerIsn: number): Uint8Array {
   const out: number[] = [];
   if (packet.mss !== undefined) out.push(2, 4, packet.mss >> 8, packet.mss & 255);
   if (packet.wscale !== undefined) out.push(1, 3, 3, packet.wscale);
   if (packet.ts !== undefined) out.push(1, 1, 8, 10, ...word(packet.ts[0]), ...word(packet.ts[1]));
+  if (packet.sack !== undefined) {
+    out.push(1, 1, 5, 2 + 8 * packet.sack.length);
+    for (const [left, right] of packet.sack) out.push(...word(absolute(left, peerIsn)), ...word(absolute(right, peerIsn)));
+  }
   if (packet.opts !== undefined) out.push(...hex(packet.opts));
   else if (packet.md5 === true) out.push(1, 1, 19, 18, ...new Uint8Array(16));
   else if (packet.badOptLen === true) out.push(8, 0);

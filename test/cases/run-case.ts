@@ -1,7 +1,9 @@
 // Runs one case in one mode through the firewall, frames in, frames out, and says how it differs from what it expects.
 
 import * as counters from '../../src/telemetry/counters.ts';
+import { SESSION_ENDED } from '../../src/telemetry/reasons.ts';
 import { CaseEngine, casePolicy, INSIDE, OUTSIDE, type Step, type Topology } from './case-engine.ts';
+import { notUnderstood } from './check.ts';
 import { compareValue, differences, type Observed } from './compare.ts';
 import { Conversation, type Flow, PLAIN_SCENE, type Scene } from './conversation.ts';
 import type { Case, Fate, Mode, Packet, Recipe, Strongest, TimedEvent } from './format.ts';
@@ -10,12 +12,15 @@ import { fateOf, frameOfPacket, noteOriginal, octetsLeft, segmentOfPacket, sende
 
 /** One line for each difference; none: passed. */
 export function runCase(one: Case, mode: Mode): string[] {
+  const strange = notUnderstood(one);
+  if (strange.length > 0) return strange;
   const firewall = new CaseEngine(casePolicy(mode, topologyOf(one), one.config ?? {}));
   try {
     if (one.kind === 'stream') return runStream(one, firewall);
     if (one.kind === 'packets') return runPackets(one, firewall);
     if (one.kind === 'frame') return runFrame(one, firewall);
-    return one.recipe === undefined ? runTimed(one, firewall) : runRecipe(one, one.recipe, firewall);
+    if (one.recipe?.repeat !== undefined) return runFlood(one, one.recipe, one.recipe.repeat, firewall);
+    return runEvents(one, one.recipe?.events ?? one.events ?? [], firewall);
   } catch (error) {
     return [(error as Error).stack ?? String(error)];
   } finally {
@@ -61,7 +66,9 @@ function verdictOf(talk: Conversation): Strongest {
   const masked = firewall.counter(counters.SMTP_MASKED_COMMANDS) + firewall.counter(counters.SMTP_MASKED_REPLIES);
   if (masked > 0 || wasEdited(talk.client) || wasEdited(talk.server)) return 'mask';
   const isFlood = firewall.log.some((name) => name.startsWith('flood.'));
-  return isFlood || firewall.counter(counters.DROPPED_FRAMES) > 0 ? 'drop' : 'pass';
+  // Frames that were held when their sender gave up were not discarded by the firewall.
+  const dropped = firewall.counter(counters.DROPPED_FRAMES) - firewall.counter(counters.DROPS + SESSION_ENDED);
+  return isFlood || dropped > 0 ? 'drop' : 'pass';
 }
 
 function wasEdited({ receiver, original }: Flow): boolean {
@@ -175,33 +182,24 @@ function lastTime(one: Case, events: readonly TimedEvent[]): number {
   return Math.max(0, one.expect.resetAt ?? 0, ...events.map(({ t }) => t), ...(one.expect.emits ?? []).map(({ t }) => t));
 }
 
-function runTimed(one: Case, firewall: CaseEngine): string[] {
+/** Turns of a conversation that is open from the start, or packets and states of one that begins with them. */
+function runEvents(one: Case, events: readonly TimedEvent[], firewall: CaseEngine): string[] {
   const talk = new Conversation(firewall);
-  const events = one.events ?? [];
-  talk.handshake();
-  for (const { t, from, data } of events) {
-    // What a timer lets go is acknowledged before the next event.
-    talk.advance(t);
-    if (!talk.wasReset && from !== undefined) talk.say(from, data ?? '', t);
-  }
-  talk.advance(lastTime(one, events));
-  return differences(one, observe(talk));
-}
-
-function runRecipe(one: Case, recipe: Recipe, firewall: CaseEngine): string[] {
-  if (recipe.repeat !== undefined) return runFlood(one, recipe, recipe.repeat, firewall);
-  const talk = new Conversation(firewall);
-  const events = recipe.events ?? [];
   const perPacket: Fate[] = [];
   let before: [number, number] = [0, 0];
+  if (events[0]?.from !== undefined) talk.handshake();
   for (const event of events) {
+    // What a timer lets go is acknowledged before the next event.
     talk.advance(event.t);
     if (event.handshake === true || event.state !== undefined) {
       bringTo(talk, event.state === 'DATA' ? 'data' : event.greeting === true ? 'banner' : 'open');
       before = [talk.client.receiver.stream.length, talk.server.receiver.stream.length];
       // Relative numbers of the events count from here.
       firewall.mark();
-    } else if (event.dir !== undefined && !talk.wasReset) perPacket.push(feedTimed(talk, event));
+    } else if (talk.wasReset) continue;
+    else if (event.from !== undefined) talk.say(event.from, event.data ?? '', event.t);
+    else if (event.dir !== undefined) perPacket.push(feedTimed(talk, event));
+    else if (event.tick !== true) throw new Error(`event at ${event.t} ms: nothing happens`);
   }
   talk.advance(lastTime(one, events));
   return differences(one, observe(talk, { perPacket, before }));

@@ -296,6 +296,8 @@ export class Reference {
     if (verb === 'RCPT') return null;
     const path = this.path(rest, true);
     if (path === null || path[1]!.length <= 320 || found[0].length + path[0].length > limit || path[0].includes('${')) return null;
+    // a tab is no end of an address unless only blanks follow
+    if (/^\t[ \t]*[^ \t]/.test(rest.slice(path[0].length))) return null;
     return /[\x80-\xff]/.test(path[0]) && !(verb === 'MAIL' && this.visible.has('SMTPUTF8') && isUtf8(path[0]))
       ? null
       : reset('addr.too-long');

@@ -318,8 +318,9 @@ export function pathEnd(turn: Turn, from: number, end: number): number {
   if (from === end) return end;
   const c = turn.octets[from]!;
   if (c !== SP && c !== HT) return fault(turn, from, ADDR_SYNTAX, RANK_ADDRESS);
-  if (addressRefused(turn, from)) return from;
+  // a tab ends nothing: with text behind it the line is illegal before the address is complete
   if (c === HT) return trail(turn, from, CMD_SYNTAX);
+  if (addressRefused(turn, from)) return from;
   turn.words[turn.at + PHASE] = PHASE_PARAMETER;
   return parameter(turn, from + 1, end);
 }

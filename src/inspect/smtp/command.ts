@@ -317,7 +317,12 @@ export function endCommand(turn: Turn, i: number): void {
     endEnvelope(turn, i, phase);
     return;
   }
-  if (phase !== PHASE_TRAIL && !argumentComplete(turn)) fault(turn, i, missing(words[at + VERB]!), RANK_ARGUMENT);
+  if (phase === PHASE_TRAIL) {
+    // behind an address and a tab; behind a parameter the address was looked at before
+    if (((PATH_VERBS >>> words[at + VERB]!) & 1) === 1 && words[at + AUX] === CMD_SYNTAX) addressRefused(turn, i);
+    return;
+  }
+  if (!argumentComplete(turn)) fault(turn, i, missing(words[at + VERB]!), RANK_ARGUMENT);
 }
 
 /** The line ends with its verb. */
