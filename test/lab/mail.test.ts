@@ -4,16 +4,15 @@
 // offloads on (partial checksums and super-frames arrive) and off (every checksum on the wire can be verified).
 // Needs root and the packages that .ci/run installs; switched on by POSTERN_LAB=1.
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { readDatagrams, streamOctets, wrongChecksum } from './captured.ts';
-import { prepareExim } from './exim.ts';
-import { Lab, labSkipReason, type Namespace } from './namespaces.ts';
-import { deliveredBodies, emptyMailbox, preparePostfix, readLog } from './postfix.ts';
-import { type Program, probe, ROOT, start, startPeer, startPostern } from './programs.ts';
+import { checkTotals, type MailLab, ROUTED, type Topology, TRANSPARENT, withLab } from './mail-lab.ts';
+import { labSkipReason, type Namespace } from './namespaces.ts';
+import { deliveredBodies, emptyMailbox } from './postfix.ts';
+import { probe, start, startPeer } from './programs.ts';
 
 const skip = labSkipReason();
 /** All of it takes about a minute on two idle cores. */
@@ -23,106 +22,6 @@ t.setTimeout(540_000);
 const MAILS = 400;
 const PARALLEL = 20;
 const MAIL_OCTETS = 20_000;
-
-interface Topology {
-  readonly name: string;
-  readonly config: string;
-  /** Names of the outside and the inside interface in the configuration. */
-  readonly interfaces: readonly [string, string];
-  readonly outside: string;
-  /** Addresses of the inside host, the mail server's first. */
-  readonly inside: readonly string[];
-  /** Where the outside host finds the mail server. */
-  readonly server: string;
-}
-
-const ROUTED: Topology = {
-  name: 'routed',
-  config: 'rules/3640.cfg',
-  interfaces: ['Ethernet2/0', 'Ethernet2/1'],
-  outside: '172.22.1.1',
-  inside: ['10.10.10.2', '10.10.10.5', '10.10.10.7'],
-  server: '172.22.1.110',
-};
-
-const TRANSPARENT: Topology = {
-  name: 'transparent',
-  config: 'rules/transparent.cfg',
-  interfaces: ['Ethernet0', 'Ethernet1'],
-  outside: '192.0.2.1',
-  inside: ['192.0.2.2'],
-  server: '192.0.2.2',
-};
-
-/** Outside host, firewall and inside host, and a folder for files. */
-class MailLab {
-  readonly topology: Topology;
-  readonly outside: Namespace;
-  readonly firewall: Namespace;
-  readonly inside: Namespace;
-  readonly folder = mkdtempSync(join(tmpdir(), 'postern-lab-'));
-  private readonly lab = new Lab();
-
-  constructor(topology: Topology, offloads: 'on' | 'off') {
-    this.topology = topology;
-    chmodSync(this.folder, 0o755);
-    this.outside = this.lab.namespace('outside');
-    this.firewall = this.lab.namespace('firewall');
-    this.inside = this.lab.namespace('inside');
-    this.lab.link(this.outside, 'eth0', this.firewall, 'outside0');
-    this.lab.link(this.inside, 'eth0', this.firewall, 'inside0');
-    this.outside.address('eth0', `${topology.outside}/24`);
-    for (const address of topology.inside) this.inside.address('eth0', `${address}/24`);
-    this.outside.offloads('eth0', offloads);
-    this.inside.offloads('eth0', offloads);
-    if (topology !== ROUTED) return;
-    this.inside.route('default', '10.10.10.1');
-    this.outside.route('10.10.10.0/24', '172.22.1.16');
-  }
-
-  async startPostfix(): Promise<void> {
-    preparePostfix(this.folder);
-    const postfix = start('postfix', this.inside, 'postfix', ['-c', join(this.folder, 'etc'), 'start-fg']);
-    await postfix.until(() => readLog(this.folder).includes('daemon started'), 'start', 20);
-  }
-
-  async startExim(program: string): Promise<void> {
-    const [command, ...args] = prepareExim(program, this.folder);
-    const exim = start('exim', this.inside, command!, args);
-    await exim.until(() => this.inside.run('ss', ['-Hltn', 'sport', '=', ':25']).stdout !== '', 'listening', 20);
-  }
-
-  async startPostern(): Promise<Program> {
-    const [outside, inside] = this.topology.interfaces;
-    const ports = ['--port', `${outside}=outside0`, '--port', `${inside}=inside0`];
-    const postern = startPostern(this.firewall, ['run', '--config', join(ROOT, this.topology.config), ...ports, '--json']);
-    await postern.until(() => /\bready$/m.test(postern.stderr), 'ready', 20);
-    return postern;
-  }
-
-  /** Captures a host's IPv4 frames into a file that is written frame by frame. */
-  async startCapture(host: 'outside' | 'inside'): Promise<string> {
-    const file = join(this.folder, `${host}.pcap`);
-    const args = ['-i', 'eth0', '-n', '-U', '-s', '0', '-B', '65536', '--immediate-mode', '-Z', 'root', '-w', file, 'ip'];
-    const tcpdump = start(`tcpdump ${host}`, this[host], 'tcpdump', args);
-    await tcpdump.until(() => tcpdump.stderr.includes('listening on'), 'listening', 10);
-    return file;
-  }
-
-  remove(): void {
-    this.lab.destroy();
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
-async function withLab(topology: Topology, offloads: 'on' | 'off', work: (lab: MailLab) => Promise<void>): Promise<void> {
-  const lab = new MailLab(topology, offloads);
-  try {
-    await work(lab);
-  } finally {
-    lab.remove();
-  }
-}
 
 /** Text of printable characters and line starts that a mail path gets wrong first: a dot alone, From, long lines. */
 function makeBody(octets: number, seed: number): string {
@@ -208,25 +107,6 @@ async function sendIllegal(t: Test, lab: MailLab, insideCapture: string): Promis
   await delay(300);
   const arrived = streamOctets(readDatagrams(insideCapture), lab.topology.outside, Number(result['localPort'])).toString('latin1');
   t.equal(arrived, 'HELO client.example\r\nxxxxxxxxx\r\nNOOP\r\nQUIT\r\n', 'what reached the server');
-}
-
-interface Totals {
-  frames: { received: number; transmitted: number; dropped: number; held: number; consumed: number; generated: number };
-  drops: Record<string, number>;
-  sessions: { opened: number; closed: number; current: number };
-  inspect: { commands: number; maskedCommands: number };
-}
-
-/** Ends the firewall and holds its totals against what was sent through it. */
-async function checkTotals(t: Test, postern: Program, sessions: number, masked: number): Promise<void> {
-  await postern.stop();
-  t.equal(postern.ended, 0, `postern run ends with status 0: ${postern.stderr}`);
-  const { frames, drops, sessions: counted, inspect } = JSON.parse(postern.stdout) as Totals;
-  t.equal(frames.received + frames.generated, frames.transmitted + frames.dropped + frames.held + frames.consumed, 'conservation');
-  const sum = Object.values(drops).reduce((a, b) => a + b, 0);
-  t.equal(sum, frames.dropped, 'each dropped frame has one reason');
-  t.ok(counted.opened >= sessions, `${counted.opened} sessions opened, at least ${sessions}`);
-  t.equal(inspect.maskedCommands, masked, 'masked commands');
 }
 
 async function checkMail(t: Test, topology: Topology, offloads: 'on' | 'off'): Promise<void> {

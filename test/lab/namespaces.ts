@@ -12,7 +12,7 @@ const PREFIX = 'postern';
 const CAP_NET_ADMIN = 12;
 const CAP_SYS_ADMIN = 21;
 /** Longest time that a child gets between SIGTERM and SIGKILL, milliseconds. */
-const PATIENCE = 3000;
+export const PATIENCE = 3000;
 
 export interface Result {
   readonly status: number | null;
@@ -53,6 +53,11 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // ended meanwhile
   }
+}
+
+/** Asks the process group of a child that Namespace.spawn started to end, and does not wait for it. */
+export function askToStop({ pid }: ChildProcess): void {
+  if (pid !== undefined) signalGroup(pid, 'SIGTERM');
 }
 
 /** Ends the process group of a child that Namespace.spawn started; returns when it has ended. */

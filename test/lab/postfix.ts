@@ -2,6 +2,8 @@
 //
 // Every mail to any address at mail.example is delivered to one maildir, so that bodies can be compared octet by octet.
 // Services are not chrooted, no name is looked up, nothing of the machine's own Postfix configuration is read.
+// It offers every extension that it has: AUTH by Cyrus SASL with a password file, STARTTLS, ETRN for relayed.example, and XCLIENT
+// to everybody, so that a command which reached it would be obeyed.
 
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +11,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const NOBODY = 65534;
+
+/** Who may authenticate at the servers of the lab. */
+export const USER = 'user@mail.example';
+export const PASSWORD = 'open sesame';
 
 const mainConfiguration = (folder: string) => `compatibility_level = 3.6
 queue_directory = ${folder}/queue
@@ -35,6 +41,18 @@ virtual_mailbox_limit = 0
 virtual_uid_maps = static:${NOBODY}
 virtual_gid_maps = static:${NOBODY}
 virtual_minimum_uid = 1
+smtpd_sasl_auth_enable = yes
+cyrus_sasl_config_path = ${folder}/etc/sasl
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = ${folder}/etc/key.pem, ${folder}/etc/certificate.pem
+fast_flush_domains = relayed.example
+smtpd_authorized_xclient_hosts = 0.0.0.0/0
+`;
+
+const saslConfiguration = (folder: string) => `pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: ${folder}/etc/passwords
+mech_list: PLAIN LOGIN
 `;
 
 const SERVICES = `smtp inet n - n - - smtpd
@@ -59,6 +77,21 @@ function userId(name: string): number {
   return Number(execFileSync('id', ['-u', name], { encoding: 'utf8' }));
 }
 
+function makePasswords(folder: string): void {
+  const [name = '', realm = ''] = USER.split('@');
+  const file = join(folder, 'etc/passwords');
+  execFileSync('saslpasswd2', ['-p', '-c', '-f', file, '-u', realm, name], { input: PASSWORD });
+  chownSync(file, userId('postfix'), 0);
+  mkdirSync(join(folder, 'etc/sasl'));
+  writeFileSync(join(folder, 'etc/sasl/smtpd.conf'), saslConfiguration(folder));
+}
+
+function makeCertificate(folder: string): void {
+  const files = ['-keyout', join(folder, 'etc/key.pem'), '-out', join(folder, 'etc/certificate.pem')];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=mail.example'];
+  execFileSync('openssl', ['req', '-x509', ...kind, ...files], { stdio: 'pipe' });
+}
+
 /** Writes the folder that `postfix -c FOLDER/etc start-fg` runs from. */
 export function preparePostfix(folder: string): void {
   for (const name of ['etc', 'queue', 'data', 'mail']) mkdirSync(join(folder, name), { recursive: true, mode: 0o755 });
@@ -66,6 +99,8 @@ export function preparePostfix(folder: string): void {
   chownSync(join(folder, 'mail'), NOBODY, NOBODY);
   writeFileSync(join(folder, 'etc/main.cf'), mainConfiguration(folder));
   writeFileSync(join(folder, 'etc/master.cf'), SERVICES);
+  makePasswords(folder);
+  makeCertificate(folder);
 }
 
 /** Its log so far; '' before it started. */
@@ -85,14 +120,17 @@ function mailbox(folder: string): string[] {
   }
 }
 
-/** Waits until `count` mails are delivered, at most `seconds`, and returns their bodies (latin1, line ends LF) as many as there are. */
-export async function deliveredBodies(folder: string, count: number, seconds: number): Promise<string[]> {
+/** Waits until `count` mails are delivered, at most `seconds`, and returns as many as there are (latin1, line ends LF). */
+export async function deliveredMails(folder: string, count: number, seconds: number): Promise<string[]> {
   const until = performance.now() + seconds * 1000;
   while (mailbox(folder).length < count && performance.now() < until) await delay(100);
-  return mailbox(folder).map((path) => {
-    const text = readFileSync(path, 'latin1');
-    return text.slice(text.indexOf('\n\n') + 2);
-  });
+  return mailbox(folder).map((path) => readFileSync(path, 'latin1'));
+}
+
+/** The bodies of deliveredMails(). */
+export async function deliveredBodies(folder: string, count: number, seconds: number): Promise<string[]> {
+  const mails = await deliveredMails(folder, count, seconds);
+  return mails.map((mail) => mail.slice(mail.indexOf('\n\n') + 2));
 }
 
 /** Forgets the mails delivered so far. */

@@ -3,8 +3,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Namespace, stop } from './namespaces.ts';
+import { askToStop, type Namespace, PATIENCE, stop } from './namespaces.ts';
 
 /** The folder of the package, found upwards from this file. */
 export const ROOT = (() => {
@@ -54,6 +55,9 @@ export class Program {
   /** SIGTERM, and after some patience SIGKILL; returns when its output is complete. */
   async stop(): Promise<void> {
     if (this.ended !== null) return;
+    askToStop(this.child);
+    // Its last lines are read meanwhile: a program that writes to a full pipe does not end.
+    await Promise.race([this.closed, delay(PATIENCE, undefined, { ref: false })]);
     stop(this.child);
     await this.closed;
   }
