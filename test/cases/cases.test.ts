@@ -105,16 +105,42 @@ t.test('what differs from the expectation is said', (t) => {
   t.end();
 });
 
-/** The collection beside the repository. */
-function collection(): string | null {
+/** A file by its path from the repository's root; null: it is not there. */
+function fromRoot(path: string): string | null {
   for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
-    const here = join(at, '..', 'shared', 'spec', 'smtp-cases.jsonl');
+    const here = join(at, path);
     if (existsSync(join(at, 'package.json')) && existsSync(here)) return here;
   }
   return null;
 }
 
-const file = collection();
+t.test('what is not understood of a case fails it', (t) => {
+  const one = streamCase('NOOP\r\n', 'NOOP\r\n', {});
+  const strange = (part: object): string[] => runCase({ ...one, ...part } as Case, 'smtp');
+  t.same(strange({ config: { maxLine: 5 } }), ['config.maxLine: not understood']);
+  t.same(strange({ config: { holdMs: '500' } }), ['config.holdMs: "500" not understood']);
+  t.same(strange({ expect: { ...one.expect, emitted: [] } }), ['expect.emitted: not understood']);
+  t.same(strange({ kind: 'packets' }), ['packets is missing']);
+  t.same(strange({ kind: 'packets', packets: [{ dir: 'c2s', flag: 'S' }] }), ['packets[0].flag: not understood']);
+  t.same(strange({ kind: 'timing', recipe: { repeat: 2, rate: 3 } }), ['recipe.rate: not understood']);
+  t.same(strange({ config: { maxInvalidRcpt: 'off', mssClamp: 'off' } }), []);
+  t.throws(() => build('IP(tos=4)/TCP()'), /recipe not understood/);
+  t.end();
+});
+
+/** Beside the collection: packets and times by every key of a configuration, with numbers of our own. */
+t.test('cases of our own', (t) => {
+  const own = readCases(fromRoot('test/inspect/fixtures/more-cases.jsonl')!);
+  for (const one of own.filter(({ kind }) => kind !== 'stream')) {
+    const lines = modesOf(one).flatMap((mode) => runCase(one, mode));
+    if (lines.length > 0) t.fail(`${one.id} ${one.title}`, { differences: lines });
+  }
+  t.pass('all were run');
+  t.end();
+});
+
+/** The collection beside the repository. */
+const file = fromRoot('../shared/spec/smtp-cases.jsonl');
 
 t.test('the collection of cases', { skip: file === null ? 'no ../shared/spec' : false }, (t) => {
   for (const one of readCases(file!)) {

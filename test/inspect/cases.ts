@@ -40,8 +40,9 @@ function isRoot(folder: string): boolean {
   }
 }
 
-export function readCases(): Case[] {
-  const text = readFileSync(join(root(), 'test/inspect/fixtures/smtp-cases.jsonl'), 'utf8');
+/** The corpus, or the cases of our own beside it (`more-cases.jsonl`). */
+export function readCases(file = 'smtp-cases.jsonl'): Case[] {
+  const text = readFileSync(join(root(), 'test/inspect/fixtures', file), 'utf8');
   return text
     .split('\n')
     .filter((line) => line !== '')

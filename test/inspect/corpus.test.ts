@@ -1,7 +1,7 @@
 // The corpus, each case whole, at every cut and at random ones.
 
 import t from 'tap';
-import { cutMismatch, mismatch, modesOf, readCases, type Case } from './cases.ts';
+import { cutMismatch, mismatch, modesOf, readCases, steeredLate, type Case } from './cases.ts';
 import { corpusPolicy, Dialogue, runTranscript, type Result, type Segment } from './driver.ts';
 import { random } from './random.ts';
 import type { SmtpPolicy } from '../../src/inspect/smtp/declare.ts';
@@ -95,6 +95,28 @@ t.test('no cut of a transcript changes what it comes to', (t) => {
       check('octet by octet', () => one.server.flatMap(octets));
       for (let i = 0; i < MULTI_SPLITS; i++) check(`random ${i}`, () => one.server.flatMap((segment) => pieces(segment, next)));
       t.same(failures, [], `${one.id} ${esmtp ? 'esmtp' : 'smtp'}`);
+    }
+  }
+  t.end();
+});
+
+t.test('cases of our own: every row and limit of the rules, whole and octet by octet', (t) => {
+  for (const one of readCases('more-cases.jsonl').filter(({ kind }) => kind === 'stream')) {
+    for (const esmtp of modesOf(one)) {
+      const policy = corpusPolicy(esmtp, one.config);
+      const name = `${one.id} ${esmtp ? 'esmtp' : 'smtp'} ${one.title}`;
+      const uncut = runTranscript(policy, one.server);
+      t.equal(mismatch(one.expect, uncut), '', name);
+      if (policy.holdMs > 0) continue;
+      const byClient = one.server.flatMap((segment) => (segment.from === 'c' ? octets(segment) : [segment]));
+      for (const segments of [byClient, one.server.flatMap(octets)]) {
+        if (!steeredLate(uncut, runTranscript(policy, segments)))
+          t.equal(
+            cuts(one, policy, uncut, () => segments),
+            '',
+            `${name}, cut`,
+          );
+      }
     }
   }
   t.end();

@@ -4,14 +4,7 @@
 import { createCounters } from '../../src/telemetry/counters.ts';
 import { REASONS } from '../../src/telemetry/reasons.ts';
 import { type DebugSink, FORWARD, HOLD, IGNORE, type Inspector, Outcome, RESET, type Verdict } from '../../src/inspect/inspector.ts';
-import {
-  ACTION_NONE,
-  ACTION_RESET,
-  createPolicy,
-  defaultOptions,
-  type SmtpOptions,
-  type SmtpPolicy,
-} from '../../src/inspect/smtp/declare.ts';
+import { ACTION_RESET, createPolicy, defaultOptions, type SmtpOptions, type SmtpPolicy } from '../../src/inspect/smtp/declare.ts';
 import { createSmtp } from '../../src/inspect/smtp/smtp.ts';
 
 export type Side = 'c' | 's';
@@ -72,7 +65,7 @@ export function corpusPolicy(esmtp: boolean, config: Record<string, unknown> = {
         options.recipients = { above: value as number, action: ACTION_RESET };
         break;
       case 'maxInvalidRcpt':
-        options.invalidRecipients = { above: value as number, action: value === 0 ? ACTION_NONE : ACTION_RESET };
+        if (value !== 'off') options.invalidRecipients = { above: value as number, action: ACTION_RESET };
         break;
       case 'profile':
       case 'allowTls':

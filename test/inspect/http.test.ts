@@ -35,8 +35,16 @@ function released(reply: string, cuts: readonly number[]): string {
 
 function atEveryCut(t: Test, reply: string, wanted: string): void {
   t.equal(released(reply, []), wanted);
-  for (let i = 1; i < reply.length; i++) if (released(reply, [i]) !== wanted) t.fail(`cut at ${i}: ${JSON.stringify(released(reply, [i]))}`);
-  t.equal(released(reply, Array.from({ length: reply.length - 1 }, (_, i) => i + 1)), wanted, 'octet by octet');
+  for (let i = 1; i < reply.length; i++)
+    if (released(reply, [i]) !== wanted) t.fail(`cut at ${i}: ${JSON.stringify(released(reply, [i]))}`);
+  t.equal(
+    released(
+      reply,
+      Array.from({ length: reply.length - 1 }, (_, i) => i + 1),
+    ),
+    wanted,
+    'octet by octet',
+  );
 }
 
 t.test('an applet that begins a body, whole or in chunks, resets before its first octet', (t) => {
@@ -47,7 +55,14 @@ t.test('an applet that begins a body, whole or in chunks, resets before its firs
 });
 
 t.test('anything else passes whole', (t) => {
-  for (const reply of [`${HEAD}hello`, `${HEAD}\xca\xfe\xba`, `${HEAD}\xca\xfe\xca\xfe\xba\xbe`, `${HEAD}x${APPLET}`, `${HEAD}ff\n${APPLET}`, APPLET]) {
+  for (const reply of [
+    `${HEAD}hello`,
+    `${HEAD}\xca\xfe\xba`,
+    `${HEAD}\xca\xfe\xca\xfe\xba\xbe`,
+    `${HEAD}x${APPLET}`,
+    `${HEAD}ff\n${APPLET}`,
+    APPLET,
+  ]) {
     atEveryCut(t, reply, reply);
   }
   t.end();

@@ -331,6 +331,7 @@ function endVerb(turn: Turn, i: number): void {
   const found = turn.policy.verbTrie.word[words[at + NODE]!]!;
   if (found < 0 || ((words[at + USABLE]! >>> found) & 1) === 0) {
     fault(turn, i, CMD_ILLEGAL, RANK_VERB);
+    nameVerb(turn, found, i);
     return;
   }
   words[at + VERB] = found;
