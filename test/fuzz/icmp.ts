@@ -112,7 +112,7 @@ function modelOf(l4: number, ingress: number): number {
     const ports = isReply ? word(record.REPLY_PORTS) : word(record.PORTS);
     const matches =
       protocol === ipv4.PROTOCOL_ICMP
-        ? view.getUint16(transport + 4) === (ports & 0xffff)
+        ? record.queryKind(view.getUint8(transport)) === word(record.VLAN) && view.getUint16(transport + 4) === (ports & 0xffff)
         : view.getUint16(transport) === (ports & 0xffff) && view.getUint16(transport + 2) === ports >>> 16;
     if (matches) return (session << 1) | (isReply ? 1 : 0);
   }
