@@ -7,13 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import type { Session, Told } from './dialogue.ts';
+import type { Session, Step, Told } from './dialogue.ts';
 import { prepareExim } from './exim.ts';
 import { Lab, type Namespace } from './namespaces.ts';
 import { preparePostfix, readLog } from './postfix.ts';
 import { Program, ROOT, start, startPostern } from './programs.ts';
 
 const DIALOGUE = fileURLToPath(new URL('./dialogue.js', import.meta.url));
+
+/** Steps that every dialogue has. */
+export const GREETING: Step = ['', 1];
+export const EHLO: Step = ['EHLO client.example\r\n', 1];
+export const QUIT: Step = ['QUIT\r\n', 1];
+export const RECIPIENT = 'RCPT TO:<b@mail.example>';
 
 export interface Topology {
   readonly name: string;
@@ -142,4 +148,3 @@ export async function checkTotals(t: Test, postern: Program, sessions: number, m
   t.ok(counted.opened >= sessions, `${counted.opened} sessions opened, at least ${sessions}`);
   t.equal(inspect.maskedCommands, masked, 'masked commands');
 }
-
