@@ -26,152 +26,147 @@ export interface ReasonEntry {
 export const OK = 0;
 export const FRAME_TRUNCATED = 1;
 export const FRAME_NOT_FOR_US = 2;
-export const FRAME_TOO_LARGE = 3;
-export const FRAME_NO_SLOT = 4;
-export const FRAME_UNSUPPORTED_ETHERTYPE = 5;
-export const VLAN_TOO_DEEP = 6;
-export const VLAN_NO_SUBINTERFACE = 7;
-export const ARP_MALFORMED = 8;
-export const ARP_UNRESOLVED = 9;
-export const ARP_SPOOFED = 10;
-export const IP_BAD_VERSION = 11;
-export const IP_BAD_HEADER_LENGTH = 12;
-export const IP_BAD_LENGTH = 13;
-export const IP_BAD_CHECKSUM = 14;
-export const IP_OPTIONS = 15;
-export const IP_LAND = 16;
-export const IP_MARTIAN = 17;
-export const IP_TTL_EXCEEDED = 18;
-export const IP_BAD_PROTOCOL = 19;
-export const IP_FOR_US = 20;
-export const IP_BROADCAST = 21;
-export const IP_FRAG_OVERLAP = 22;
-export const IP_FRAG_DUP = 23;
-export const IP_FRAG_TINY = 24;
-export const IP_FRAG_OVERSIZE = 25;
-export const IP_FRAG_BADLEN = 26;
-export const IP_FRAG_LIMIT = 27;
-export const IP_FRAG_TIMEOUT = 28;
-export const IP_FRAG_DENIED = 29;
-export const IP6_NOT_ROUTED = 30;
-export const IP6_NO_POLICY = 31;
-export const IP6_EXT_ILLEGAL = 32;
-export const IP6_BAD_LENGTH = 33;
-export const ICMP_MALFORMED = 34;
-export const ICMP_BAD_CHECKSUM = 35;
-export const ICMP_UNSOLICITED = 36;
-export const ICMP_BAD_INNER = 37;
-export const ICMP_MTU_FLOOR = 38;
-export const UDP_BAD_LENGTH = 39;
-export const UDP_BAD_CHECKSUM = 40;
-export const TCP_TRUNCATED = 41;
-export const TCP_BAD_OFFSET = 42;
-export const TCP_BAD_CHECKSUM = 43;
-export const TCP_BAD_FLAGS = 44;
-export const TCP_BAD_OPTION = 45;
-export const TCP_OPTION_STRIPPED = 46;
-export const TCP_RESERVED_BITS = 47;
-export const TCP_URGENT = 48;
-export const TCP_OVERLAP_MISMATCH = 49;
-export const TCP_OLD_DATA = 50;
-export const TCP_OUT_OF_WINDOW = 51;
-export const TCP_ZERO_WINDOW_PROBE = 52;
-export const TCP_RST_INVALID = 53;
-export const TCP_DATA_AFTER_FIN = 54;
-export const TCP_CLOSED = 55;
-export const TCP_SYN_DATA = 56;
-export const TCP_SYN_IN_ESTABLISHED = 57;
-export const TCP_SYN_MISMATCH = 58;
-export const TCP_SPLIT_HANDSHAKE = 59;
-export const TCP_HANDSHAKE = 60;
-export const TCP_MIDSTREAM = 61;
-export const TCP_ACK_UNSEEN = 62;
-export const TCP_PAWS = 63;
-export const TCP_TS_MISSING = 64;
-export const TCP_OOO_LIMIT = 65;
-export const TCP_OOO_TIMEOUT = 66;
-export const TCP_STORE_FULL = 67;
-export const TCP_SYNC_LIMIT = 68;
-export const TCP_WINDOW_SCALE = 69;
-export const SESSION_TABLE_FULL = 70;
-export const SESSION_MAX_SESSIONS = 71;
-export const SESSION_ENDED = 72;
-export const SESSION_BLOCKED_HOST = 73;
-export const SESSION_NOT_INSPECTED = 74;
-export const FLOOD_HALF_OPEN = 75;
-export const FLOOD_PER_HOST = 76;
-export const FLOOD_PER_SOURCE = 77;
-export const FLOOD_RATE = 78;
-export const ACL_DENIED = 79;
-export const NAT_NO_ADDRESS = 80;
-export const NAT_LIMIT = 81;
-export const NAT_UNTRANSLATABLE = 82;
-export const ROUTE_NONE = 83;
-export const ROUTE_INTERFACE_DOWN = 84;
-export const ROUTE_SAME_INTERFACE = 85;
-export const TX_TOO_BIG = 86;
-export const TX_NO_BUFFER = 87;
-export const TX_LINK_DOWN = 88;
-export const TX_ERROR = 89;
-export const BRIDGE_NO_PAIR = 90;
-export const BRIDGE_LOCAL = 91;
-export const BRIDGE_STRICT = 92;
-export const BRIDGE_TYPE_LIST = 93;
-export const INSPECT_RESET = 94;
-export const INSPECT_MAX_DATA = 95;
-export const HTTP_JAVA_BLOCK = 96;
-export const CMD_ILLEGAL = 97;
-export const CMD_SYNTAX = 98;
-export const CMD_CONTROL_CHAR = 99;
-export const CMD_BARE_NEWLINE = 100;
-export const CMD_8BIT = 101;
-export const CMD_TOO_LONG = 102;
-export const CMD_EMPTY = 103;
-export const CMD_NOT_OFFERED = 104;
-export const CMD_LATE_MASK = 105;
-export const ADDR_PIPE = 106;
-export const ADDR_EXPANSION = 107;
-export const ADDR_SYNTAX = 108;
-export const ADDR_TOO_LONG = 109;
-export const ADDR_SOURCE_ROUTE = 110;
-export const ADDR_ROUTE_CHAR = 111;
-export const ADDR_NO_BRACKETS = 112;
-export const ADDR_UNQUALIFIED = 113;
-export const PARAM_SYNTAX = 114;
-export const PARAM_NOT_NEGOTIATED = 115;
-export const RCPT_LIMIT = 116;
-export const RCPT_INVALID_LIMIT = 117;
-export const SYNC_EARLY = 118;
-export const SYNC_VIOLATION = 119;
-export const PIPELINE_NOT_OFFERED = 120;
-export const DATA_EOD_LOOKALIKE = 121;
-export const DATA_BARE_NEWLINE = 122;
-export const DATA_NUL = 123;
-export const DATA_LINE_TOO_LONG = 124;
-export const SIG_3101 = 125;
-export const SIG_3102 = 126;
-export const SIG_3104 = 127;
-export const SIG_3105 = 128;
-export const SIG_3107 = 129;
-export const HEADER_LINE_TOO_LONG = 130;
-export const HEADER_HOP_COUNT = 131;
-export const MIME_FILENAME_TOO_LONG = 132;
-export const BDAT_SYNTAX = 133;
-export const AUTH_SYNTAX = 134;
-export const STARTTLS_INJECTION = 135;
-export const TLS_NOT_HANDSHAKE = 136;
-export const EHLO_MASKED = 137;
-export const BANNER_MASKED = 138;
-export const REPLY_SYNTAX = 139;
-export const REPLY_UNSOLICITED = 140;
-export const REPLY_DESYNC = 141;
-export const REPLY_EARLY_DATA = 142;
-export const REPLY_TOO_LONG = 143;
-export const REPLY_BARE_NEWLINE = 144;
-export const TIME_LINE = 145;
-export const TIME_DATA_IDLE = 146;
-export const ESMTP_POLICY_LOG = 147;
-export const ESMTP_POLICY_RESET = 148;
+export const FRAME_NO_SLOT = 3;
+export const FRAME_UNSUPPORTED_ETHERTYPE = 4;
+export const VLAN_TOO_DEEP = 5;
+export const VLAN_NO_SUBINTERFACE = 6;
+export const ARP_MALFORMED = 7;
+export const ARP_UNRESOLVED = 8;
+export const ARP_SPOOFED = 9;
+export const IP_BAD_VERSION = 10;
+export const IP_BAD_HEADER_LENGTH = 11;
+export const IP_BAD_LENGTH = 12;
+export const IP_BAD_CHECKSUM = 13;
+export const IP_OPTIONS = 14;
+export const IP_LAND = 15;
+export const IP_MARTIAN = 16;
+export const IP_TTL_EXCEEDED = 17;
+export const IP_FOR_US = 18;
+export const IP_BROADCAST = 19;
+export const IP_FRAG_OVERLAP = 20;
+export const IP_FRAG_DUP = 21;
+export const IP_FRAG_TINY = 22;
+export const IP_FRAG_OVERSIZE = 23;
+export const IP_FRAG_BADLEN = 24;
+export const IP_FRAG_LIMIT = 25;
+export const IP_FRAG_TIMEOUT = 26;
+export const IP_FRAG_DENIED = 27;
+export const IP6_NOT_ROUTED = 28;
+export const IP6_NO_POLICY = 29;
+export const IP6_EXT_ILLEGAL = 30;
+export const IP6_BAD_LENGTH = 31;
+export const ICMP_MALFORMED = 32;
+export const ICMP_BAD_CHECKSUM = 33;
+export const ICMP_UNSOLICITED = 34;
+export const ICMP_BAD_INNER = 35;
+export const ICMP_MTU_FLOOR = 36;
+export const UDP_BAD_LENGTH = 37;
+export const TCP_TRUNCATED = 38;
+export const TCP_BAD_OFFSET = 39;
+export const TCP_BAD_CHECKSUM = 40;
+export const TCP_BAD_FLAGS = 41;
+export const TCP_BAD_OPTION = 42;
+export const TCP_OPTION_STRIPPED = 43;
+export const TCP_RESERVED_BITS = 44;
+export const TCP_URGENT = 45;
+export const TCP_OVERLAP_MISMATCH = 46;
+export const TCP_OLD_DATA = 47;
+export const TCP_OUT_OF_WINDOW = 48;
+export const TCP_ZERO_WINDOW_PROBE = 49;
+export const TCP_RST_INVALID = 50;
+export const TCP_DATA_AFTER_FIN = 51;
+export const TCP_CLOSED = 52;
+export const TCP_SYN_DATA = 53;
+export const TCP_SYN_IN_ESTABLISHED = 54;
+export const TCP_SYN_MISMATCH = 55;
+export const TCP_SPLIT_HANDSHAKE = 56;
+export const TCP_HANDSHAKE = 57;
+export const TCP_MIDSTREAM = 58;
+export const TCP_ACK_UNSEEN = 59;
+export const TCP_PAWS = 60;
+export const TCP_TS_MISSING = 61;
+export const TCP_OOO_LIMIT = 62;
+export const TCP_OOO_TIMEOUT = 63;
+export const TCP_STORE_FULL = 64;
+export const TCP_SYNC_LIMIT = 65;
+export const TCP_WINDOW_SCALE = 66;
+export const SESSION_TABLE_FULL = 67;
+export const SESSION_MAX_SESSIONS = 68;
+export const SESSION_ENDED = 69;
+export const SESSION_BLOCKED_HOST = 70;
+export const FLOOD_HALF_OPEN = 71;
+export const FLOOD_PER_HOST = 72;
+export const FLOOD_PER_SOURCE = 73;
+export const FLOOD_RATE = 74;
+export const ACL_DENIED = 75;
+export const NAT_NO_ADDRESS = 76;
+export const NAT_LIMIT = 77;
+export const NAT_UNTRANSLATABLE = 78;
+export const ROUTE_NONE = 79;
+export const ROUTE_INTERFACE_DOWN = 80;
+export const ROUTE_SAME_INTERFACE = 81;
+export const TX_TOO_BIG = 82;
+export const TX_NO_BUFFER = 83;
+export const TX_LINK_DOWN = 84;
+export const TX_ERROR = 85;
+export const BRIDGE_NO_PAIR = 86;
+export const BRIDGE_STRICT = 87;
+export const BRIDGE_TYPE_LIST = 88;
+export const INSPECT_RESET = 89;
+export const INSPECT_MAX_DATA = 90;
+export const HTTP_JAVA_BLOCK = 91;
+export const CMD_ILLEGAL = 92;
+export const CMD_SYNTAX = 93;
+export const CMD_CONTROL_CHAR = 94;
+export const CMD_BARE_NEWLINE = 95;
+export const CMD_8BIT = 96;
+export const CMD_TOO_LONG = 97;
+export const CMD_EMPTY = 98;
+export const CMD_NOT_OFFERED = 99;
+export const CMD_LATE_MASK = 100;
+export const ADDR_PIPE = 101;
+export const ADDR_EXPANSION = 102;
+export const ADDR_SYNTAX = 103;
+export const ADDR_TOO_LONG = 104;
+export const ADDR_SOURCE_ROUTE = 105;
+export const ADDR_ROUTE_CHAR = 106;
+export const ADDR_NO_BRACKETS = 107;
+export const ADDR_UNQUALIFIED = 108;
+export const PARAM_SYNTAX = 109;
+export const PARAM_NOT_NEGOTIATED = 110;
+export const RCPT_LIMIT = 111;
+export const RCPT_INVALID_LIMIT = 112;
+export const SYNC_EARLY = 113;
+export const SYNC_VIOLATION = 114;
+export const PIPELINE_NOT_OFFERED = 115;
+export const DATA_EOD_LOOKALIKE = 116;
+export const DATA_BARE_NEWLINE = 117;
+export const DATA_NUL = 118;
+export const DATA_LINE_TOO_LONG = 119;
+export const SIG_3101 = 120;
+export const SIG_3102 = 121;
+export const SIG_3104 = 122;
+export const SIG_3105 = 123;
+export const SIG_3107 = 124;
+export const HEADER_LINE_TOO_LONG = 125;
+export const HEADER_HOP_COUNT = 126;
+export const MIME_FILENAME_TOO_LONG = 127;
+export const BDAT_SYNTAX = 128;
+export const AUTH_SYNTAX = 129;
+export const STARTTLS_INJECTION = 130;
+export const TLS_NOT_HANDSHAKE = 131;
+export const EHLO_MASKED = 132;
+export const BANNER_MASKED = 133;
+export const REPLY_SYNTAX = 134;
+export const REPLY_UNSOLICITED = 135;
+export const REPLY_DESYNC = 136;
+export const REPLY_EARLY_DATA = 137;
+export const REPLY_TOO_LONG = 138;
+export const REPLY_BARE_NEWLINE = 139;
+export const TIME_LINE = 140;
+export const TIME_DATA_IDLE = 141;
+export const ESMTP_POLICY_LOG = 142;
+export const ESMTP_POLICY_RESET = 143;
 
 function entry(name: string, level: ReasonLevel, text: string, meaning: string): ReasonEntry {
   return { name, level, text, meaning };
@@ -182,7 +177,6 @@ export const REASONS: readonly ReasonEntry[] = [
   entry('none', 'none', '', 'the frame lives'),
   entry('frame.truncated', 'drop', 'Frame cut short', 'the frame is shorter than its headers say, or the capture cut it (snap length)'),
   entry('frame.not-for-us', 'drop', 'Not addressed to this interface', 'routed: the destination MAC is neither ours, broadcast nor multicast'),
-  entry('frame.too-large', 'drop', 'Internal Error', 'longer than a large slot, or a super-frame on a port that cannot carry one'),
   entry('frame.no-slot', 'drop', 'Internal Error', 'no free slot in the region: the arena is full'),
   entry('frame.unsupported-ethertype', 'drop', 'Invalid Protocol', 'routed: neither ARP, IPv4 nor IPv6'),
   entry('vlan.too-deep', 'drop', 'Invalid Protocol', 'more than two tags in strict bridge mode, or IP under them'),
@@ -198,7 +192,6 @@ export const REASONS: readonly ReasonEntry[] = [
   entry('ip.land', 'drop', 'Land attack', 'source address equals destination address'),
   entry('ip.martian', 'drop', 'Martian source', 'a source address that cannot be a source, or is ours, or belongs on another interface'),
   entry('ip.ttl-exceeded', 'drop', 'TTL exceeded', 'TTL reached zero here'),
-  entry('ip.bad-protocol', 'drop', 'Protocol not present', 'reserved'),
   entry('ip.for-us', 'drop', 'Unsupported service', 'a datagram for one of our addresses that nothing here answers'),
   entry('ip.broadcast', 'drop', 'Directed broadcast', 'a broadcast or multicast destination is not routed'),
   entry('ip.frag-overlap', 'drop', 'Overlapping fragments', 'two fragments of a datagram overlap with different ends or content'),
@@ -219,7 +212,6 @@ export const REASONS: readonly ReasonEntry[] = [
   entry('icmp.bad-inner', 'drop', 'Unsolicited ICMP', 'the inner header does not fit the sequence space of its session'),
   entry('icmp.mtu-floor', 'drop', 'Invalid ICMP MTU', 'fragmentation needed with an MTU under the floor'),
   entry('udp.bad-length', 'drop', 'Invalid Header length', 'UDP length'),
-  entry('udp.bad-checksum', 'drop', 'Invalid UDP checksum', 'UDP checksum'),
   entry('tcp.truncated', 'drop', 'Invalid Header length', 'shorter than a TCP header'),
   entry('tcp.bad-offset', 'drop', 'Invalid Header length', 'data offset below five or beyond the segment'),
   entry('tcp.bad-checksum', 'drop', 'Invalid TCP checksum', 'TCP checksum'),
@@ -253,7 +245,6 @@ export const REASONS: readonly ReasonEntry[] = [
   entry('session.max-sessions', 'drop', 'Session limit exceeding', '`parameter max-sessions` of the inspection rule'),
   entry('session.ended', 'drop', 'Stray Segment', 'its session ended while the frame was held'),
   entry('session.blocked-host', 'drop', 'Half-open session limit exceeding', 'new connections to the host are blocked (block-time)'),
-  entry('session.not-inspected', 'drop', 'Policy not present', 'reserved'),
   entry('flood.half-open', 'warning', 'Half-open session limit exceeding', 'the oldest half-open session made room for a new one'),
   entry('flood.per-host', 'warning', 'Half-open session limit exceeding', 'half-open sessions to one host exceeded the limit'),
   entry('flood.per-source', 'drop', 'Session limit exceeding', 'too many sessions from one source'),
@@ -270,7 +261,6 @@ export const REASONS: readonly ReasonEntry[] = [
   entry('tx.link-down', 'drop', 'Interface down', 'the interface lost its carrier or is down'),
   entry('tx.error', 'drop', 'Internal Error', 'the kernel refused the frame'),
   entry('bridge.no-pair', 'drop', 'Interface down', 'the other port of the bridge group is missing'),
-  entry('bridge.local', 'drop', 'Same segment', 'reserved: such frames are consumed'),
   entry('bridge.strict', 'drop', 'Invalid Protocol', 'an encapsulation that `bridge 1 strict` does not pass'),
   entry('bridge.type-list', 'drop', 'Policy not present', 'denied by the input type list'),
   entry('inspect.reset', 'drop', 'Reset by inspection', 'the inspector reset the session'),
