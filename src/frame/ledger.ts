@@ -1,6 +1,6 @@
 // The frame ledger: the only place that gives a frame its fate and counts it.
 //
-// Rules (design 4, conservation): a received frame ends as transmitted, dropped (with one reason), consumed, or is held
+// Conservation: a received frame ends as transmitted, dropped (with one reason), consumed, or is held
 // for now; a held one ends later through settle...().  A frame that we make is counted as generated when it is
 // queued and then ends as transmitted or dropped like any other.
 // A frame that is held is counted, not kept: whoever holds its octets calls settle with how many it lets go.

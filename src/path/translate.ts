@@ -3,7 +3,7 @@
 // A frame arrives here as its sender's side put it on the wire and leaves as the other side must see it.  The new values of
 // a session are those of its other key (record.ts).  Partial checksums of offload: the field holds the uncomplemented
 // sum of the pseudo-header, so addresses add to it and ports change nothing.
-// Not here: which values (admit), the link header (link.ts).
+// Not here: which values (admit), the link header (forward.ts).
 
 import { FRAGMENT, PARTIAL_CHECKSUM } from '../frame/frames.ts';
 import { DST, exchange, PORTS, RECORD_SHIFT, REPLY_SRC, SRC } from '../session/record.ts';

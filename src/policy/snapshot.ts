@@ -185,7 +185,7 @@ export interface Thresholds {
   readonly sourceRateWindow: number;
 }
 
-/** Bounds of the stream stores (smtp-threats C.3). */
+/** Bounds of the stream stores. */
 export interface StreamLimits {
   /** Unacknowledged emitted octets a direction. */
   readonly emitted: number;
