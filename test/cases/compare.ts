@@ -88,7 +88,8 @@ function compareEmits(expected: readonly Emit[] | undefined, seen: readonly Emit
   const joined = (emits: readonly Emit[]): string => {
     const lines = new Map<string, string>();
     for (const { t, to, data } of emits) if (t > 0) lines.set(`${t} ${to}`, (lines.get(`${t} ${to}`) ?? '') + data);
-    return [...lines].map(([at, data]) => `${at} ${JSON.stringify(data)}`).join('; ');
+    const texts = [...lines].map(([at, data]) => `${at} ${JSON.stringify(data)}`);
+    return texts.sort((a, b) => parseFloat(a) - parseFloat(b) || (a < b ? -1 : 1)).join('; ');
   };
   return compareValue('emits', joined(expected), joined(seen));
 }

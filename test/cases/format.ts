@@ -36,7 +36,7 @@ export interface Packet {
   readonly mss?: number;
   /** Initial sequence number of the sender of this packet alone. */
   readonly isn?: number;
-  /** Absolute initial sequence number of the client for the whole case. */
+  /** Initial sequence number of its sender for the whole case. */
   readonly isnAbs?: number;
   readonly badCsum?: boolean;
   /** Data offset as written, in words. */

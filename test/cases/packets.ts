@@ -77,6 +77,11 @@ function optionsOf(packet: Packet, peerIsn: number): Uint8Array {
 /** A segment of 31 octets, for a fragment that does not say what it is a piece of. */
 const ANY_DATAGRAM: Omit<Packet, 'dir'> = { flags: 'PA', seq: 1, ack: 1, data: 'EXPN root\r\n' };
 
+/** What a fragment is a piece of: what `full` or, without it, its own fields say. */
+function wholeOf({ frag, full, ...own }: Packet): Packet {
+  return { ...(full ?? (own.data === undefined ? ANY_DATAGRAM : own)), dir: own.dir };
+}
+
 /** The frame that a packet describes. */
 export function frameOfPacket(talk: Conversation, packet: Packet): Uint8Array {
   const from = senderOf(packet);
@@ -90,7 +95,7 @@ export function frameOfPacket(talk: Conversation, packet: Packet): Uint8Array {
 
 function fragmentFrame(talk: Conversation, packet: Packet, { id, off, len, mf, override }: NonNullable<Packet['frag']>): Uint8Array {
   const { src, dst, link } = talk.addressesOf(senderOf(packet));
-  const whole = tcpSegment(src, dst, fieldsOf(talk, { dir: packet.dir, ...(packet.full ?? ANY_DATAGRAM) }));
+  const whole = tcpSegment(src, dst, fieldsOf(talk, wholeOf(packet)));
   const padded = new Uint8Array(Math.max(whole.length, off + len));
   padded.set(whole);
   if (override !== undefined) padded.set(latin1(override.data), override.at);
@@ -107,7 +112,7 @@ function fragmentFrame(talk: Conversation, packet: Packet, { id, off, len, mf, o
 export function segmentOfPacket(talk: Conversation, packet: Packet): Segment | null {
   if (packet.recipe !== undefined) return null;
   const { src, dst } = talk.addressesOf(senderOf(packet));
-  const described: Packet = packet.frag === undefined ? packet : { dir: packet.dir, ...(packet.full ?? ANY_DATAGRAM) };
+  const described: Packet = packet.frag === undefined ? packet : wholeOf(packet);
   const payload = tcpSegment(src, dst, fieldsOf(talk, described));
   if (payload.length < 20 || (payload[12]! >> 4) * 4 < 20) return null;
   return segmentOf({ src, dst, protocol: 6, payload, fragment: null });

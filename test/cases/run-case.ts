@@ -84,10 +84,12 @@ function runStream(one: Case, firewall: CaseEngine): string[] {
 
 function runPackets(one: Case, firewall: CaseEngine): string[] {
   const packets = one.packets ?? [];
-  const isnOf = (dir: Packet['dir']): number | undefined => packets.find((packet) => packet.dir === dir && packet.isn !== undefined)?.isn;
-  const clientIsn = packets.find(({ isnAbs }) => isnAbs !== undefined)?.isnAbs ?? isnOf('c2s') ?? 100_000;
+  const isnOf = (dir: Packet['dir'], fallback: number): number => {
+    const own = packets.filter((packet) => packet.dir === dir);
+    return own.find(({ isnAbs }) => isnAbs !== undefined)?.isnAbs ?? own.find(({ isn }) => isn !== undefined)?.isn ?? fallback;
+  };
   const scene = topologyOf(one) === 'routed' ? ROUTED_SCENE : PLAIN_SCENE;
-  const talk = new Conversation(firewall, scene, clientIsn, isnOf('s2c') ?? 500_000);
+  const talk = new Conversation(firewall, scene, isnOf('c2s', 100_000), isnOf('s2c', 500_000));
   const perPacket = packets.map((packet) => feedPacket(talk, packet, firewall.now).fate);
   return differences(one, observe(talk, { perPacket }));
 }
