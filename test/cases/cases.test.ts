@@ -130,7 +130,8 @@ t.test('what is not understood of a case fails it', (t) => {
 
 /** Beside the collection: packets and times by every key of a configuration, with numbers of our own. */
 t.test('cases of our own', (t) => {
-  const own = readCases(fromRoot('test/inspect/fixtures/more-cases.jsonl')!);
+  const files = ['test/inspect/fixtures/more-cases.jsonl', 'test/cases/fixtures/more-packets.jsonl'];
+  const own = files.flatMap((path) => readCases(fromRoot(path)!));
   for (const one of own.filter(({ kind }) => kind !== 'stream')) {
     const lines = modesOf(one).flatMap((mode) => runCase(one, mode));
     if (lines.length > 0) t.fail(`${one.id} ${one.title}`, { differences: lines });

@@ -78,8 +78,8 @@ function optionsOf(packet: Packet, peerIsn: number): Uint8Array {
 const ANY_DATAGRAM: Omit<Packet, 'dir'> = { flags: 'PA', seq: 1, ack: 1, data: 'EXPN root\r\n' };
 
 /** What a fragment is a piece of: what `full` or, without it, its own fields say. */
-function wholeOf({ frag, full, ...own }: Packet): Packet {
-  return { ...(full ?? (own.data === undefined ? ANY_DATAGRAM : own)), dir: own.dir };
+function wholeOf(packet: Packet): Packet {
+  return { ...(packet.full ?? (packet.data === undefined ? ANY_DATAGRAM : packet)), dir: packet.dir };
 }
 
 /** The frame that a packet describes. */

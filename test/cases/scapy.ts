@@ -54,17 +54,17 @@ const EXTENSIONS: Readonly<Record<string, number>> = {
   IPv6ExtHdrDestOpt: 60,
   IPv6ExtHdrMobility: 135,
 };
-/** What is honoured of each layer. */
+/** What is honoured of each layer; addresses of IPv6 and of a routing header change nothing that a case asks for. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   Ether: [],
-  Dot1Q: ['vlan'],
+  Dot1Q: ['vlan', 'prio'],
   Dot1AD: ['vlan'],
   LLC: [],
   SNAP: [],
   IP: ['src', 'dst', 'chksum', 'ihl', 'version', 'ttl', 'len', 'id', 'flags', 'frag', 'options'],
-  IPv6: [],
+  IPv6: ['src', 'dst', 'hlim'],
   IPv6ExtHdrHopByHop: ['options'],
-  IPv6ExtHdrRouting: ['type'],
+  IPv6ExtHdrRouting: ['type', 'addresses', 'segleft'],
   IPv6ExtHdrFragment: ['m', 'offset', 'id', 'nh'],
   IPv6ExtHdrDestOpt: ['options', 'nh'],
   IPv6ExtHdrMobility: [],
