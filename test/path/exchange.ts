@@ -16,6 +16,14 @@ interface Ethernet1
  bridge-group 1
 bridge 1 protocol ieee`;
 
+/** So little of everything that a few segments come to the end of it. */
+const NARROW = `
+ip inspect tcp reassembly queue length 2
+ip inspect tcp reassembly timeout 1
+ip inspect tcp store emitted 64
+ip inspect tcp store out-of-order 20
+ip inspect tcp store total 16384`;
+
 const PORTS = ['Ethernet0', 'Ethernet1'] as const;
 const LINKS = [hex('020000000002020000000001'), hex('020000000001020000000002')] as const;
 const ADDRS = [Uint8Array.of(192, 0, 2, 1), Uint8Array.of(192, 0, 2, 2)] as const;
@@ -88,7 +96,7 @@ class Side {
 }
 
 export class Exchange {
-  readonly box = new Box(CONFIG, { maxSessions: 64 });
+  readonly box: Box;
   readonly clientText: string;
   readonly judged: { readonly direction: number; readonly text: string }[] = [];
   wasReset = false;
@@ -102,8 +110,9 @@ export class Exchange {
   private readonly reassembly = [new Reassembly(), new Reassembly()] as const;
   private nextId = 1;
 
-  /** `text`: the lines that the client sends.  `lies`: octets, ends and resets are not to be trusted. */
-  constructor(isn: readonly [number, number], timestamps: boolean, text: readonly number[], lies: boolean) {
+  /** `text`: the lines that the client sends.  `lies`: octets, ends and resets are not to be trusted.  `narrow`: the stores are small. */
+  constructor(isn: readonly [number, number], timestamps: boolean, text: readonly number[], lies: boolean, narrow: boolean) {
+    this.box = new Box(narrow ? NARROW + CONFIG : CONFIG, { maxSessions: 64 });
     this.sides = [new Side(isn[0]), new Side(isn[1])];
     this.timestamps = timestamps;
     this.clientText = text.map((line) => LINES[line % LINES.length]!).join('');
@@ -138,8 +147,9 @@ export class Exchange {
       this.pass(50);
       for (const direction of [0, 1] as const) {
         const { una } = this.sides[direction];
-        const data = this.textOf(direction).slice(una, una + 400);
-        this.send(direction, { seq: una, ack: this.sides[1 - direction]!.acknowledged, flags: ACK | PSH, data });
+        const ack = this.sides[1 - direction]!.acknowledged;
+        this.send(direction, { seq: una, ack, flags: ACK });
+        this.send(direction, { seq: una, ack, flags: ACK | PSH, data: this.textOf(direction).slice(una, una + 400) });
       }
       const now = `${this.sides[0].una} ${this.sides[1].una} ${this.sides[0].received} ${this.sides[1].received}`;
       idle = now === before ? idle + 1 : 0;

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { ethernetFrame, ipv4Datagram, tcpSegment } from '../cases/frames.ts';
 import { Box } from './box.ts';
 import { arpMessage, otherProtocol, query, segment, userDatagram } from './datagrams.ts';
 
@@ -175,4 +176,38 @@ t.test('a frame for another host, and a ping that a list lets in', async (t) => 
   t.same(box.delta(), { received: 1, consumed: 1, generated: 1, transmitted: 1 });
   t.same(box.send(OUT, query({ from: CLIENT, to: '172.22.1.16', type: 8, ident: 7, dst: [0x0200, 0x0999] })), []);
   t.same(box.delta(), { received: 1, dropped: 1, 'drop frame.not-for-us': 1 });
+});
+
+t.test('ip tcp adjust-mss: what a SYN offers becomes less, never more', async (t) => {
+  const config = (rule: string, clamp: string): string => `
+ip inspect name MAIL smtp
+ip inspect name PLAIN tcp
+interface Ethernet0
+ ip address 203.0.113.1 255.255.255.0
+${rule}
+interface Ethernet1
+ ip address 192.0.2.1 255.255.255.0
+${clamp}`;
+  const options = (mss: number, isOdd: boolean): number[] => [...(isOdd ? [1] : []), 2, 4, mss >> 8, mss & 255, ...(isOdd ? [1, 1, 1] : [])];
+  const syn = (mss: number, isOdd: boolean, back = false): Uint8Array => {
+    const [src, dst] = back ? [addr4('192.0.2.25'), addr4('203.0.113.9')] : [addr4('203.0.113.9'), addr4('192.0.2.25')];
+    const ports = back ? { srcPort: 25, dstPort: 4000, seq: 9, ack: 8, flags: 18 } : { srcPort: 4000, dstPort: 25, seq: 7, ack: 0, flags: 2 };
+    const payload = tcpSegment(src, dst, { ...ports, window: 1000, urgent: 0, options: Uint8Array.from(options(mss, isOdd)), payload: new Uint8Array() });
+    return ethernetFrame(Uint8Array.of(2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2), 0x0800, ipv4Datagram({ src, dst, protocol: 6, payload }));
+  };
+  const addr4 = (text: string): Uint8Array => Uint8Array.from(text.split('.'), Number);
+  for (const rule of [' ip inspect MAIL in', ' ip inspect PLAIN in', '']) {
+    for (const [mss, left] of [[1460, 1360], [1361, 1360], [1360, 1360], [536, 536], [1, 1]] as const) {
+      for (const isOdd of [false, true]) {
+        const box = new Box(config(rule, ' ip tcp adjust-mss 1360'), { maxSessions: 16 });
+        box.send('Ethernet0', syn(mss, isOdd));
+        box.send('Ethernet1', syn(mss, isOdd, true));
+        // Box holds the checksums of what left.
+        t.same(box.left.map((octets) => [...octets.subarray(54)]), [options(left, isOdd), options(left, isOdd)], `${rule} ${mss}`);
+      }
+    }
+  }
+  const none = new Box(config('', ''), { maxSessions: 16 });
+  none.send('Ethernet0', syn(1460, false));
+  t.same([...none.left[0]!.subarray(54)], options(1460, false));
 });

@@ -30,6 +30,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 const script = fc.record({
   isn: fc.constantFrom(...ISNS),
   timestamps: fc.boolean(),
+  narrow: fc.boolean(),
   text: fc.array(fc.integer({ min: 0, max: 15 }), { minLength: 3, maxLength: 12 }),
   steps: fc.array(step, { minLength: 20, maxLength: 70 }),
 });
@@ -76,8 +77,8 @@ function checkStreams(x: Exchange): void {
 
 t.test('honest octets in any order, copies, lies about everything else: the conversation can be finished', (t) => {
   fc.assert(
-    fc.property(script, ({ isn, timestamps, text, steps }) => {
-      const x = new Exchange(isn, timestamps, text, false);
+    fc.property(script, ({ isn, timestamps, narrow, text, steps }) => {
+      const x = new Exchange(isn, timestamps, text, false, narrow);
       for (const one of steps) x.play(one);
       x.finish();
       checkStreams(x);
@@ -93,8 +94,8 @@ t.test('honest octets in any order, copies, lies about everything else: the conv
 t.test('lying octets, ends and resets: one value for each octet, and what was judged is what came first', (t) => {
   let resets = 0;
   fc.assert(
-    fc.property(script, ({ isn, timestamps, text, steps }) => {
-      const x = new Exchange(isn, timestamps, text, true);
+    fc.property(script, ({ isn, timestamps, narrow, text, steps }) => {
+      const x = new Exchange(isn, timestamps, text, true, narrow);
       for (const one of steps) x.play(one);
       checkStreams(x);
       if (x.wasReset) resets++;
