@@ -34,7 +34,7 @@ interface Server {
 const POSTFIX: Server = {
   name: 'Postfix',
   skip,
-  start: (lab) => lab.startPostfix(),
+  start: (lab) => lab.startPostfix(true),
   log: (lab) => readLog(lab.folder),
   visible: ['PIPELINING', 'SIZE', 'VRFY', 'ETRN', 'AUTH', 'ENHANCEDSTATUSCODES', '8BITMIME', 'DSN'],
   masked: ['STARTTLS', 'XCLIENT', 'SMTPUTF8', 'CHUNKING'],
@@ -298,7 +298,7 @@ const GUARDED: Session = {
 
 t.test('the shipped ESMTP policy', { skip }, async (t) => {
   await withLab({ ...TRANSPARENT, config: 'rules/esmtp.cfg' }, 'on', async (lab) => {
-    await lab.startPostfix();
+    await lab.startPostfix(true);
     const postern = await lab.startPostern();
     const capture = await lab.startCapture('inside');
     const [mail, ...others] = await lab.converse([GUARDED, ...RESET.map(({ steps }) => ({ steps: [GREETING, EHLO, ...steps] }))]);

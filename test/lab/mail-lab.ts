@@ -77,8 +77,9 @@ export class MailLab {
     this.outside.route('10.10.10.0/24', '172.22.1.16');
   }
 
-  async startPostfix(): Promise<void> {
-    preparePostfix(this.folder);
+  /** `isExtended`: with every extension that it has. */
+  async startPostfix(isExtended = false): Promise<void> {
+    preparePostfix(this.folder, isExtended);
     const postfix = start('postfix', this.inside, 'postfix', ['-c', join(this.folder, 'etc'), 'start-fg']);
     await postfix.until(() => readLog(this.folder).includes('daemon started'), 'start', 20);
   }

@@ -2,8 +2,8 @@
 //
 // Every mail to any address at mail.example is delivered to one maildir, so that bodies can be compared octet by octet.
 // Services are not chrooted, no name is looked up, nothing of the machine's own Postfix configuration is read.
-// It offers every extension that it has: AUTH by Cyrus SASL with a password file, STARTTLS, ETRN for relayed.example, and XCLIENT
-// to everybody, so that a command which reached it would be obeyed.
+// On request it offers every extension that it has: AUTH by Cyrus SASL with a password file, STARTTLS, ETRN for relayed.example,
+// and XCLIENT to everybody, so that a command which reached it would be obeyed.  Each of its processes then needs a second to start.
 
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,7 +41,9 @@ virtual_mailbox_limit = 0
 virtual_uid_maps = static:${NOBODY}
 virtual_gid_maps = static:${NOBODY}
 virtual_minimum_uid = 1
-smtpd_sasl_auth_enable = yes
+`;
+
+const extensions = (folder: string) => `smtpd_sasl_auth_enable = yes
 cyrus_sasl_config_path = ${folder}/etc/sasl
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = ${folder}/etc/key.pem, ${folder}/etc/certificate.pem
@@ -92,13 +94,14 @@ function makeCertificate(folder: string): void {
   execFileSync('openssl', ['req', '-x509', ...kind, ...files], { stdio: 'pipe' });
 }
 
-/** Writes the folder that `postfix -c FOLDER/etc start-fg` runs from. */
-export function preparePostfix(folder: string): void {
+/** Writes the folder that `postfix -c FOLDER/etc start-fg` runs from; `isExtended`: with every extension. */
+export function preparePostfix(folder: string, isExtended: boolean): void {
   for (const name of ['etc', 'queue', 'data', 'mail']) mkdirSync(join(folder, name), { recursive: true, mode: 0o755 });
   chownSync(join(folder, 'data'), userId('postfix'), 0);
   chownSync(join(folder, 'mail'), NOBODY, NOBODY);
-  writeFileSync(join(folder, 'etc/main.cf'), mainConfiguration(folder));
+  writeFileSync(join(folder, 'etc/main.cf'), mainConfiguration(folder) + (isExtended ? extensions(folder) : ''));
   writeFileSync(join(folder, 'etc/master.cf'), SERVICES);
+  if (!isExtended) return;
   makePasswords(folder);
   makeCertificate(folder);
 }
