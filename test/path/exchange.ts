@@ -2,7 +2,23 @@
 // line it gets, both played by random steps; and what must hold of every frame that leaves, checked as it does.
 
 import * as counters from '../../src/telemetry/counters.ts';
-import { ACK, datagramOf, ethernetFrame, FIN, flagBits, hex, ipv4Datagram, latin1, PSH, RST, type Segment, SYN, tcpSegment, textOf, URG } from '../cases/frames.ts';
+import {
+  ACK,
+  datagramOf,
+  ethernetFrame,
+  FIN,
+  flagBits,
+  hex,
+  ipv4Datagram,
+  latin1,
+  PSH,
+  RST,
+  type Segment,
+  SYN,
+  tcpSegment,
+  textOf,
+  URG,
+} from '../cases/frames.ts';
 import { Reassembly } from '../cases/receiver.ts';
 import { Box } from './box.ts';
 
@@ -30,10 +46,33 @@ const ADDRS = [Uint8Array.of(192, 0, 2, 1), Uint8Array.of(192, 0, 2, 2)] as cons
 const TCP_PORTS = [4000, 25] as const;
 
 const LINES = [
-  'NOOP\r\n', 'EXPN root\r\n', 'HELO c\r\n', 'EHLO c.d\r\n', 'RSET\r\n', 'VRFY someone\r\n', 'MAIL FROM:<a@b>\r\n', 'RCPT TO:<c@d>\r\n', 'RCPT TO:<`e@f>\r\n',
-  'MAIL FROM:<a@b> SIZE=1\r\n', 'DATA\r\nSubject: x\r\n\r\n..dot\r\nline\r\n.\r\n', '\r\n', 'NOOP \tx\r\n', 'KILL\r\n', 'noop\r\n', 'HELP me\r\n',
+  'NOOP\r\n',
+  'EXPN root\r\n',
+  'HELO c\r\n',
+  'EHLO c.d\r\n',
+  'RSET\r\n',
+  'VRFY someone\r\n',
+  'MAIL FROM:<a@b>\r\n',
+  'RCPT TO:<c@d>\r\n',
+  'RCPT TO:<`e@f>\r\n',
+  'MAIL FROM:<a@b> SIZE=1\r\n',
+  'DATA\r\nSubject: x\r\n\r\n..dot\r\nline\r\n.\r\n',
+  '\r\n',
+  'NOOP \tx\r\n',
+  'KILL\r\n',
+  'noop\r\n',
+  'HELP me\r\n',
 ];
-const OPTIONS = ['1e04aabb', '22020101', '03030501', '02040010', '050a0000000100000009' + '0101', '04020101', '13120000000000000000000000000000000000' + '00' + '0101', '00ffffff'];
+const OPTIONS = [
+  '1e04aabb',
+  '22020101',
+  '03030501',
+  '02040010',
+  '050a0000000100000009' + '0101',
+  '04020101',
+  '13120000000000000000000000000000000000' + '00' + '0101',
+  '00ffffff',
+];
 const BAD_OPTIONS = ['0800', '1e00', '1e090101', '0101011e'];
 const BAD_FLAGS = ['', 'SF', 'SR', 'F', 'FR', 'FSRPAU', 'P', 'U'];
 const MINUTE = 60_000;
@@ -161,8 +200,14 @@ export class Exchange {
   end(): void {
     for (let hour = 0; hour < 3; hour++) this.pass(60 * MINUTE);
     const { plane } = this.box.engine;
-    const left = [counters.HELD_FRAMES, counters.SESSIONS_CURRENT, counters.OUT_OF_ORDER_OCTETS, counters.WAITING_OCTETS, counters.STORE_OCTETS, counters.FRAGMENT_OCTETS]
-      .map((gauge) => plane.counters[gauge]);
+    const left = [
+      counters.HELD_FRAMES,
+      counters.SESSIONS_CURRENT,
+      counters.OUT_OF_ORDER_OCTETS,
+      counters.WAITING_OCTETS,
+      counters.STORE_OCTETS,
+      counters.FRAGMENT_OCTETS,
+    ].map((gauge) => plane.counters[gauge]);
     if (plane.streams.pagesInUse !== 0 || left.some((value) => value !== 0)) throw new Error(`left behind: ${left.join(' ')}`);
   }
 
@@ -193,7 +238,8 @@ export class Exchange {
     const side = this.sides[direction]!;
     if (position !== side.judged) throw new Error(`shown ${position}, judged up to ${side.judged}`);
     for (let i = 0; i < text.length; i++) {
-      if (side.sent.get(position + i)?.has(text.charCodeAt(i)) !== true) throw new Error(`octet ${position + i} of direction ${direction} was never sent so`);
+      if (side.sent.get(position + i)?.has(text.charCodeAt(i)) !== true)
+        throw new Error(`octet ${position + i} of direction ${direction} was never sent so`);
     }
     side.judged += text.length;
     this.judged.push({ direction, text });
@@ -220,9 +266,12 @@ export class Exchange {
     const isUrgent = step.flags > 240;
     const flags = ACK | (step.flags & 1 ? PSH : 0) | (isUrgent ? URG : 0) | (this.ends(direction, step, seq + data.length) ? FIN : 0);
     this.send(direction, {
-      ...this.numbers(direction, step), seq, data, flags,
+      ...this.numbers(direction, step),
+      seq,
+      data,
+      flags,
       ...(isUrgent && { urgent: step.value }),
-      ...(step.extra > 230 && { reserved: 1 + (step.extra & 7) % 7 }),
+      ...(step.extra > 230 && { reserved: 1 + ((step.extra & 7) % 7) }),
       ...(step.extra > 150 && step.extra < 200 && { options: OPTIONS[step.extra % OPTIONS.length]! }),
     });
   }
@@ -248,7 +297,13 @@ export class Exchange {
   private playEnd(direction: number, step: Step): void {
     const at = this.sides[direction]!.una + (step.from % 40) - 4;
     if (step.extra < 128) this.send(direction, { ...this.numbers(direction, step), seq: at, flags: FIN | ACK });
-    else this.send(direction, { ...this.numbers(direction, step), seq: step.extra & 1 ? this.sides[direction]!.received : at, flags: RST | (step.flags & ACK), data: 'bye' });
+    else
+      this.send(direction, {
+        ...this.numbers(direction, step),
+        seq: step.extra & 1 ? this.sides[direction]!.received : at,
+        flags: RST | (step.flags & ACK),
+        data: 'bye',
+      });
   }
 
   private playFragments(direction: number, step: Step): void {
@@ -257,7 +312,10 @@ export class Exchange {
     const id = this.lies && step.ack > 128 ? this.nextId : ++this.nextId;
     const whole = this.segment(direction, { ...this.numbers(direction, step), seq, data, flags: ACK | PSH });
     const cut = 24 + ((step.value % Math.max(1, (whole.length - 24) >> 3)) << 3);
-    const pieces = [[0, cut], [cut, whole.length]] as const;
+    const pieces = [
+      [0, cut],
+      [cut, whole.length],
+    ] as const;
     const order = step.flags & 1 ? [0, 1] : [1, 0];
     if (step.flags & 2) order.push(0);
     if (step.flags & 4) order.unshift(order[0]!);
@@ -266,7 +324,14 @@ export class Exchange {
       const [from, to] = pieces[i]!;
       const payload = whole.slice(this.lies && step.flags & 8 && from > 0 ? from - 8 : from, to);
       const flagsOffset = (to < whole.length ? 0x2000 : 0) | ((to - payload.length) >> 3);
-      this.feed(direction, ethernetFrame(LINKS[direction]!, 0x0800, ipv4Datagram({ src: ADDRS[direction]!, dst: ADDRS[1 - direction]!, protocol: 6, id, flagsOffset, payload })));
+      this.feed(
+        direction,
+        ethernetFrame(
+          LINKS[direction]!,
+          0x0800,
+          ipv4Datagram({ src: ADDRS[direction]!, dst: ADDRS[1 - direction]!, protocol: 6, id, flagsOffset, payload }),
+        ),
+      );
     }
   }
 
@@ -281,17 +346,31 @@ export class Exchange {
     const stamp = this.timestamps ? `0101080a${word(this.clock)}${word(0)}` : '';
     const syn = (fields.flags & SYN) !== 0 ? '04020101' : '';
     return tcpSegment(ADDRS[direction]!, ADDRS[1 - direction]!, {
-      srcPort: TCP_PORTS[direction]!, dstPort: TCP_PORTS[1 - direction]!,
-      seq: (own.isn + 1 + fields.seq) | 0, ack: (fields.flags & ACK) === 0 ? 0 : (other.isn + 1 + fields.ack) | 0,
-      flags: fields.flags, window: fields.window ?? 65_535, urgent: fields.urgent ?? 0, options: hex(stamp + syn + (fields.options ?? '')),
-      payload: latin1(fields.data ?? ''), reserved: fields.reserved ?? 0, badChecksum: fields.badChecksum ?? false,
+      srcPort: TCP_PORTS[direction]!,
+      dstPort: TCP_PORTS[1 - direction]!,
+      seq: (own.isn + 1 + fields.seq) | 0,
+      ack: (fields.flags & ACK) === 0 ? 0 : (other.isn + 1 + fields.ack) | 0,
+      flags: fields.flags,
+      window: fields.window ?? 65_535,
+      urgent: fields.urgent ?? 0,
+      options: hex(stamp + syn + (fields.options ?? '')),
+      payload: latin1(fields.data ?? ''),
+      reserved: fields.reserved ?? 0,
+      badChecksum: fields.badChecksum ?? false,
     });
   }
 
   private send(direction: number, fields: Fields): void {
     if (fields.badChecksum !== true) this.noteSent(direction, fields.seq, fields.data ?? '');
     const payload = this.segment(direction, fields);
-    this.feed(direction, ethernetFrame(LINKS[direction]!, 0x0800, ipv4Datagram({ src: ADDRS[direction]!, dst: ADDRS[1 - direction]!, protocol: 6, id: 7, payload })));
+    this.feed(
+      direction,
+      ethernetFrame(
+        LINKS[direction]!,
+        0x0800,
+        ipv4Datagram({ src: ADDRS[direction]!, dst: ADDRS[1 - direction]!, protocol: 6, id: 7, payload }),
+      ),
+    );
   }
 
   private feed(direction: number, frame: Uint8Array): void {
@@ -332,7 +411,8 @@ export class Exchange {
     if ((flags & URG) !== 0 || urgent !== 0 || reserved !== 0) throw new Error('urgent or reserved bits left');
     if ((flags & (RST | SYN)) !== 0 && payload.length > 0) throw new Error('octets in a SYN or RST left');
     this.checkOptions(direction, segment);
-    if (payload.length > 0 && from + payload.length > side.edge) throw new Error(`octets up to ${from + payload.length} left, the window ends at ${side.edge}`);
+    if (payload.length > 0 && from + payload.length > side.edge)
+      throw new Error(`octets up to ${from + payload.length} left, the window ends at ${side.edge}`);
     if (payload.length > 0 && from + payload.length > side.judged) throw new Error('octets left that were not judged');
     payload.forEach((octet, i) => {
       const before = side.octets.get(from + i);
@@ -389,7 +469,13 @@ export class Exchange {
       if (this.inMessage && line !== '.\r') continue;
       if (this.inMessage) this.inMessage = false;
       else if (/^DATA/i.test(line)) this.inMessage = true;
-      this.serverText += this.inMessage ? '354 go\r\n' : /^EHLO/i.test(line) ? '250-mx\r\n250 SIZE\r\n' : /x{3}/.test(line) ? '500 no\r\n' : '250 ok\r\n';
+      this.serverText += this.inMessage
+        ? '354 go\r\n'
+        : /^EHLO/i.test(line)
+          ? '250-mx\r\n250 SIZE\r\n'
+          : /x{3}/.test(line)
+            ? '500 no\r\n'
+            : '250 ok\r\n';
     }
   }
 }

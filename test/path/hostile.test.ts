@@ -25,7 +25,14 @@ const ISNS: readonly (readonly [number, number])[] = [
 
 const small = fc.integer({ min: 0, max: 255 });
 const step: fc.Arbitrary<Step> = fc.record({
-  act: fc.integer({ min: 0, max: 19 }), from: small, length: small, ack: small, flags: small, window: small, extra: small, value: small,
+  act: fc.integer({ min: 0, max: 19 }),
+  from: small,
+  length: small,
+  ack: small,
+  flags: small,
+  window: small,
+  extra: small,
+  value: small,
 });
 const script = fc.record({
   isn: fc.constantFrom(...ISNS),
@@ -82,7 +89,8 @@ t.test('honest octets in any order, copies, lies about everything else: the conv
       for (const one of steps) x.play(one);
       x.finish();
       checkStreams(x);
-      if (x.received(0).length !== x.clientText.length) throw new Error(`the client is stuck at ${x.received(0).length} of ${x.clientText.length}`);
+      if (x.received(0).length !== x.clientText.length)
+        throw new Error(`the client is stuck at ${x.received(0).length} of ${x.clientText.length}`);
       x.end();
     }),
     { seed: SEED, numRuns: RUNS },
