@@ -11,7 +11,8 @@ import { filesBelow, main, newest, read, ROOT, run, StepError, step, write } fro
 
 const SOURCES = ['src', 'test', 'bench', 'native-bindings'];
 const STAMP = 'dist/.built';
-const DATA_PLANE = /[\\/]src[\\/]((path|wire|frame|session|policy|stream|inspect)[\\/]|port[\\/](?!libpcap)|telemetry[\\/](reasons|counters|event-ring)\.ts$)/;
+const DATA_PLANE =
+  /[\\/]src[\\/]((path|wire|frame|session|policy|stream|inspect)[\\/]|port[\\/](?!libpcap)|telemetry[\\/](reasons|counters|event-ring)\.ts$)/;
 
 const sources = () => [
   ...SOURCES.flatMap((folder) => filesBelow(folder, (path) => path.endsWith('.ts'))),

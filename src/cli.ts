@@ -16,7 +16,17 @@ import { register as registerReplay } from './command/replay.ts';
 import { register as registerRun } from './command/run.ts';
 
 /** In the order of the help. */
-const REGISTER = [registerRun, registerReplay, registerCheck, registerConsole, registerExec, registerReload, registerEvents, registerBench, registerDoctor];
+const REGISTER = [
+  registerRun,
+  registerReplay,
+  registerCheck,
+  registerConsole,
+  registerExec,
+  registerReload,
+  registerEvents,
+  registerBench,
+  registerDoctor,
+];
 
 const EXAMPLES = `
 Examples:

@@ -42,7 +42,11 @@ export class ConsoleTerminal {
     this.input = input;
     this.output = output;
     this.lines = createInterface({
-      input: this.keys, output, terminal: true, historySize: 100, crlfDelay: Number.POSITIVE_INFINITY,
+      input: this.keys,
+      output,
+      terminal: true,
+      historySize: 100,
+      crlfDelay: Number.POSITIVE_INFINITY,
       completer: (line: string, done: (error: null, result: [string[], string]) => void) => this.complete(line, done),
     });
   }
@@ -70,9 +74,11 @@ export class ConsoleTerminal {
 
   private do(what: () => Promise<void>): void {
     this.isBusy = true;
-    this.work = what().catch(() => this.finish()).finally(() => {
-      this.isBusy = false;
-    });
+    this.work = what()
+      .catch(() => this.finish())
+      .finally(() => {
+        this.isBusy = false;
+      });
   }
 
   private prompt(keepCursor = false): void {
@@ -175,9 +181,11 @@ export class ConsoleTerminal {
 
   private async pause(): Promise<string> {
     this.write(MORE);
-    const typed = this.queue.shift() ?? (await new Promise<string>((resolve) => {
-      this.wantsKey = resolve;
-    }));
+    const typed =
+      this.queue.shift() ??
+      (await new Promise<string>((resolve) => {
+        this.wantsKey = resolve;
+      }));
     if (typed.length > 1 && typed[0] !== ESCAPE) this.queue.unshift(typed.slice(1));
     cursorTo(this.output, 0);
     clearLine(this.output, 0);

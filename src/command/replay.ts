@@ -70,9 +70,19 @@ export function register(program: Command): void {
         .default('synthetic'),
     )
     .option('--filter <expression>', 'only frames that pass this filter of libpcap (needs the optional package pcap)')
-    .option('--debug <what>', "messages of a debug command, for instance 'ip inspect smtp' or 'postern packet count 5'; may be repeated", collect, [])
+    .option(
+      '--debug <what>',
+      "messages of a debug command, for instance 'ip inspect smtp' or 'postern packet count 5'; may be repeated",
+      collect,
+      [],
+    )
     .option('--log <file>', 'write the log to a file (with --debug alone: to stderr)')
-    .option('--exec <show>', "a display to print behind the last frame, for instance 'show ip inspect sessions'; may be repeated", collect, [])
+    .option(
+      '--exec <show>',
+      "a display to print behind the last frame, for instance 'show ip inspect sessions'; may be repeated",
+      collect,
+      [],
+    )
     .option('--json', 'print the report as one JSON object', false)
     .option('--lenient', 'run although lines of the configuration were rejected', false)
     .addOption(new Option('--batch <frames>', 'frames of a batch').argParser(parseBatch).default(BATCH).hideHelp())
@@ -168,7 +178,13 @@ async function open(capture: string | undefined, options: ReplayOptions, policy:
       (sum: number, { input }) => sum + (statSync(input, { throwIfNoEntry: false })?.size ?? 0),
       0,
     );
-    return { ports, engine, total, damaged, devices: policy.interfaces.map(({ name }, i) => (engine.ports[i] === null ? null : captureOf(name, captures))) };
+    return {
+      ports,
+      engine,
+      total,
+      damaged,
+      devices: policy.interfaces.map(({ name }, i) => (engine.ports[i] === null ? null : captureOf(name, captures))),
+    };
   } finally {
     // What is open stays readable.
     remove();

@@ -22,7 +22,10 @@ export async function takeSocket(path: string = defaultSocketPath()): Promise<Co
 
 /** Logs, and answers the console, from now on; returns how to stop. */
 export function serveConsole(
-  server: ConsoleServer | null, pump: EventPump, options: Omit<ControlPlaneOptions, 'version' | 'log'>, lenient: boolean,
+  server: ConsoleServer | null,
+  pump: EventPump,
+  options: Omit<ControlPlaneOptions, 'version' | 'log'>,
+  lenient: boolean,
 ): () => void {
   const log = new FirewallLog(options.configuration, options.policy, (line) => process.stderr.write(`${line}\n`));
   pump.add(log.sink);

@@ -45,8 +45,15 @@ export function register(program: Command): void {
   addEventOptions(program.command('run'))
     .description('run inline between two network interfaces')
     .requiredOption('-c, --config <file>', 'configuration')
-    .requiredOption('-p, --port <name=interface>', 'interface of this machine for an interface of the configuration; once for each', collect, [])
-    .addOption(new Option('--driver <driver>', 'packet rings, or the slower libpcap where there are none').choices([...DRIVERS]).default('rings'))
+    .requiredOption(
+      '-p, --port <name=interface>',
+      'interface of this machine for an interface of the configuration; once for each',
+      collect,
+      [],
+    )
+    .addOption(
+      new Option('--driver <driver>', 'packet rings, or the slower libpcap where there are none').choices([...DRIVERS]).default('rings'),
+    )
     .addOption(new Option('--vnet <mode>', 'partial checksums and super-frames').choices(['auto', 'on', 'off']).default('auto'))
     .option('--spin <auto|microseconds>', 'how long to look for frames before sleeping', parseSpin, 'auto')
     .addOption(new Option('--checksum <mode>', 'transport checksums').choices(['verify', 'ignore']).default('verify'))
@@ -91,8 +98,17 @@ async function run(options: RunOptions): Promise<number> {
   }
 }
 
-async function runBetween(devices: readonly (string | null)[], loaded: LoadedPolicy, server: ConsoleServer | null, options: RunOptions): Promise<number> {
-  const prepared = prepareFor(options.driver, devices.filter((device) => device !== null), options.vnet);
+async function runBetween(
+  devices: readonly (string | null)[],
+  loaded: LoadedPolicy,
+  server: ConsoleServer | null,
+  options: RunOptions,
+): Promise<number> {
+  const prepared = prepareFor(
+    options.driver,
+    devices.filter((device) => device !== null),
+    options.vnet,
+  );
   try {
     return await forwardUntilSignal(loaded, devices, prepared, server, options);
   } finally {
@@ -108,7 +124,8 @@ function attach(ports: readonly string[], policy: PolicySnapshot): (string | nul
     const [, written = '', device = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
     if (device === '') throw new CommandError(`--port ${text}: NAME=INTERFACE is wanted, for instance e2/0=eth1`);
     const index = names.indexOf(matchInterfaceName(written) ?? '');
-    if (index < 0) throw new CommandError(`--port ${text}: the configuration has no interface ${written} (it has ${names.join(', ') || 'none'})`);
+    if (index < 0)
+      throw new CommandError(`--port ${text}: the configuration has no interface ${written} (it has ${names.join(', ') || 'none'})`);
     if (devices[index] !== null) throw new CommandError(`two --port options for ${names[index]}`);
     if (devices.includes(device)) throw new CommandError(`--port ${text}: ${device} is already taken`);
     devices[index] = device;
@@ -145,7 +162,10 @@ class PolicyNames implements EventNames {
 }
 
 async function forwardUntilSignal(
-  { configuration, policy }: LoadedPolicy, devices: readonly (string | null)[], prepared: PreparedInterfaces, server: ConsoleServer | null,
+  { configuration, policy }: LoadedPolicy,
+  devices: readonly (string | null)[],
+  prepared: PreparedInterfaces,
+  server: ConsoleServer | null,
   options: RunOptions,
 ): Promise<number> {
   const stopped = untilSignal();
@@ -153,7 +173,12 @@ async function forwardUntilSignal(
   const events = await openEventLog(options, names, false);
   const started = performance.now();
   const engine = await startEngine(options.driver, {
-    policy, devices, vnet: prepared.vnet, bypassQdisc: prepared.bypassQdisc, spin: options.spin, fault: options.fault ?? null,
+    policy,
+    devices,
+    vnet: prepared.vnet,
+    bypassQdisc: prepared.bypassQdisc,
+    spin: options.spin,
+    fault: options.fault ?? null,
   });
   const failed = new Promise<string>((resolve) => {
     engine.onFailure = resolve;

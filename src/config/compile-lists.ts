@@ -41,8 +41,11 @@ function entriesOf(config: AccessListConfig): AccessListEntry[] {
 }
 
 function isSame(former: CompiledAccessList, config: AccessListConfig, entries: readonly AccessListEntry[]): boolean {
-  return former.standard === config.standard && former.entries.length === entries.length
-    && entries.every((entry, i) => JSON.stringify(entry) === JSON.stringify(former.entries[i]));
+  return (
+    former.standard === config.standard &&
+    former.entries.length === entries.length &&
+    entries.every((entry, i) => JSON.stringify(entry) === JSON.stringify(former.entries[i]))
+  );
 }
 
 function rowsOf(list: CompiledAccessList): Rows {

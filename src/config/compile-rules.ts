@@ -12,7 +12,11 @@ import { milliseconds } from './units.ts';
 /** What compilation needs of an inspector's declare.ts; the position in the list is its index in the registry. */
 export interface InspectorDeclaration extends Declaration {
   /** `policyMap` is the map that the line names, if it exists; `regexes` are by name. */
-  readonly compilePolicy?: (line: InspectLine, policyMap: EsmtpPolicyMap | undefined, regexes: ReadonlyMap<string, string>) => InspectorPolicy | null;
+  readonly compilePolicy?: (
+    line: InspectLine,
+    policyMap: EsmtpPolicyMap | undefined,
+    regexes: ReadonlyMap<string, string>,
+  ) => InspectorPolicy | null;
 }
 
 /** A protocol that the port map does not know: stored and displayed, never selected. */
@@ -75,7 +79,11 @@ function compileEntry(line: InspectLine, settings: InspectSettings, sessionRow: 
 }
 
 /** Null: the inspector has nothing to look at under this line. */
-function inspectorPolicy(line: InspectLine, declaration: InspectorDeclaration, { policyMaps, regexes }: Configuration): InspectorPolicy | null {
+function inspectorPolicy(
+  line: InspectLine,
+  declaration: InspectorDeclaration,
+  { policyMaps, regexes }: Configuration,
+): InspectorPolicy | null {
   const map = policyMaps.find(({ name }) => name === line.policy);
   return declaration.compilePolicy === undefined ? { ...line } : declaration.compilePolicy(line, map, regexes);
 }

@@ -8,8 +8,20 @@
 import * as http from '../inspect/http/declare.ts';
 import * as smtp from '../inspect/smtp/declare.ts';
 import {
-  DEFAULT_STREAM_LIMITS, type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE, type NatPolicy, type PolicySnapshot, type PortTimeout, type Route,
-  type StaticBinding, type StreamLimits, type Thresholds, type Timers, type VirtualReassembly,
+  DEFAULT_STREAM_LIMITS,
+  type InterfacePolicy,
+  NAT_INSIDE,
+  NAT_NONE,
+  NAT_OUTSIDE,
+  type NatPolicy,
+  type PolicySnapshot,
+  type PortTimeout,
+  type Route,
+  type StaticBinding,
+  type StreamLimits,
+  type Thresholds,
+  type Timers,
+  type VirtualReassembly,
 } from '../policy/snapshot.ts';
 import { compileRoutes } from '../policy/routes.ts';
 import { compileTypeList } from '../policy/type-list.ts';
@@ -89,7 +101,10 @@ type IndexOf = (name: string | undefined) => number;
 
 /** In configuration order at first; later an interface keeps its place, a removed one stays as a place without use. */
 function compileInterfaces(
-  { interfaces, typeLists }: Configuration, previous: readonly InterfacePolicy[], listIndex: IndexOf, ruleIndex: IndexOf,
+  { interfaces, typeLists }: Configuration,
+  previous: readonly InterfacePolicy[],
+  listIndex: IndexOf,
+  ruleIndex: IndexOf,
 ): InterfacePolicy[] {
   const known = previous.map((former) => interfaces.find(({ name }) => name === former.name) ?? removed(former.name));
   const added = interfaces.filter(({ name }) => !previous.some((former) => former.name === name));
@@ -167,10 +182,23 @@ function compileRouteList(configured: readonly RouteConfig[], interfaces: readon
 function staticRoute(route: RouteConfig, interfaceIndex: IndexOf): RankedRoute[] {
   const index = interfaceIndex(route.interface);
   if (route.interface !== undefined && index < 0) return [];
-  return [{ prefix: route.prefix & route.mask, mask: route.mask, nextHop: route.nextHop ?? 0, interface: index, distance: route.distance ?? STATIC }];
+  return [
+    {
+      prefix: route.prefix & route.mask,
+      mask: route.mask,
+      nextHop: route.nextHop ?? 0,
+      interface: index,
+      distance: route.distance ?? STATIC,
+    },
+  ];
 }
 
-function compileNat(configuration: Configuration, interfaces: readonly InterfacePolicy[], interfaceIndex: IndexOf, listIndex: IndexOf): NatPolicy {
+function compileNat(
+  configuration: Configuration,
+  interfaces: readonly InterfacePolicy[],
+  interfaceIndex: IndexOf,
+  listIndex: IndexOf,
+): NatPolicy {
   const { pools, natTimeouts } = configuration;
   const timeout = (keyword: string, seconds: number): number => milliseconds(natTimeouts[keyword] ?? seconds);
   return {
@@ -210,16 +238,18 @@ function compileStatic(config: StaticNat, interfaces: readonly InterfacePolicy[]
   const index = typeof config.global === 'string' ? interfaceIndex(config.global) : -1;
   const global = typeof config.global === 'string' ? (interfaces[index]?.addr ?? 0) : config.global;
   if (global === 0) return [];
-  return [{
-    local: config.local,
-    global,
-    protocol: config.protocol,
-    localPort: config.localPort,
-    globalPort: config.globalPort,
-    mask: config.mask ?? -1,
-    interface: index,
-    alias: !config.noAlias,
-  }];
+  return [
+    {
+      local: config.local,
+      global,
+      protocol: config.protocol,
+      localPort: config.localPort,
+      globalPort: config.globalPort,
+      mask: config.mask ?? -1,
+      interface: index,
+      alias: !config.noAlias,
+    },
+  ];
 }
 
 function compileTimers(settings: InspectSettings): Timers {

@@ -12,4 +12,15 @@ import { system } from './commands/system.ts';
 import { timeRanges } from './commands/time-range.ts';
 import type { Configuration } from './model.ts';
 
-export const globalMode = mode<Configuration>('config', system, interfaces, inspect, accessLists, timeRanges, nat, routing, policyMaps, kept);
+export const globalMode = mode<Configuration>(
+  'config',
+  system,
+  interfaces,
+  inspect,
+  accessLists,
+  timeRanges,
+  nat,
+  routing,
+  policyMaps,
+  kept,
+);

@@ -84,13 +84,17 @@ export function encodeReply(reply: Reply): Uint8Array[] {
 }
 
 function encode(type: protobuf.Type, message: object): Uint8Array {
-  return type.encodeDelimited(type.fromObject(mapText(message, (value) => (typeof value === 'string' ? Buffer.from(value, 'latin1') : value)))).finish();
+  return type
+    .encodeDelimited(type.fromObject(mapText(message, (value) => (typeof value === 'string' ? Buffer.from(value, 'latin1') : value))))
+    .finish();
 }
 
 function decode(type: protobuf.Type, octets: Uint8Array): Plain {
   try {
     const plain = type.toObject(type.decode(octets), { defaults: true });
-    return mapText(plain, (value) => (value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1') : value));
+    return mapText(plain, (value) =>
+      value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1') : value,
+    );
   } catch (error) {
     throw new ProtocolError(`not a message of the console protocol: ${(error as Error).message}`);
   }

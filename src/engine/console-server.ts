@@ -107,7 +107,10 @@ class Conversation {
   private open({ open }: Request): Outcome {
     if (open === undefined) throw new ProtocolError('a connection begins with open');
     if (open.version !== PROTOCOL_VERSION) {
-      return { output: `the running firewall speaks version ${PROTOCOL_VERSION} of the console protocol, not ${open.version}\n`, rejected: true };
+      return {
+        output: `the running firewall speaks version ${PROTOCOL_VERSION} of the console protocol, not ${open.version}\n`,
+        rejected: true,
+      };
     }
     this.session = new ShellSession(this.plane, open.privileged);
     this.session.onLine = (line) => this.sendLine(line);
@@ -127,7 +130,11 @@ class Conversation {
 
   private reply(id: number, outcome: Outcome): void {
     const reply: Reply = {
-      id, ...outcome, more: false, left: this.session?.left ?? true, prompt: this.session?.prompt ?? '',
+      id,
+      ...outcome,
+      more: false,
+      left: this.session?.left ?? true,
+      prompt: this.session?.prompt ?? '',
       terminalLength: this.session?.terminalLength ?? 0,
     };
     for (const part of encodeReply(reply)) this.socket.write(part);

@@ -96,7 +96,9 @@ export class ControlPlane implements Firewall {
   state(): Promise<FirewallState> {
     const { configuration, policy, rates, version } = this;
     return readState(this.engine, {
-      configuration, policy, version,
+      configuration,
+      policy,
+      version,
       log: this.log.state,
       debugging: [...this.debugging.values()],
       ports: policy.interfaces.map((_, i) => ({ ...rates.port(i), device: this.devices[i] ?? '' })),
@@ -128,7 +130,10 @@ export class ControlPlane implements Firewall {
   /** Puts the configuration `text` in force; lines that are rejected keep it out unless `lenient`. */
   async reload(text: string, lenient: boolean): Promise<Reloaded> {
     const { configuration, rejected, warnings } = parseConfiguration(text);
-    const complaints = [...rejected.map((line) => `line ${line.lineNumber}:\n${line.formatted}`), ...warnings.map((warning) => `${warning}\n`)];
+    const complaints = [
+      ...rejected.map((line) => `line ${line.lineNumber}:\n${line.formatted}`),
+      ...warnings.map((warning) => `${warning}\n`),
+    ];
     if (rejected.length > 0 && !lenient) return { complaints: complaints.join(''), accepted: false };
     const refusal = await this.install(configuration);
     if (refusal === undefined) this.log.noteConfigured?.('memory');

@@ -103,7 +103,14 @@ export type Question =
   | { readonly kind: 'clear-session'; readonly session: number }
   | { readonly kind: 'clear-sessions'; readonly from: number }
   | { readonly kind: 'clear-translations' }
-  | { readonly kind: 'clear-translation'; readonly protocol: number; readonly global: number; readonly globalPort: number; readonly local: number; readonly localPort: number }
+  | {
+      readonly kind: 'clear-translation';
+      readonly protocol: number;
+      readonly global: number;
+      readonly globalPort: number;
+      readonly local: number;
+      readonly localPort: number;
+    }
   /** Ends the sessions whose translation was cleared. */
   | { readonly kind: 'end-stale'; readonly from: number }
   | { readonly kind: 'clear-nat-statistics' }
@@ -146,7 +153,12 @@ export interface WorkerStart {
 
 /** What a worker says of itself. */
 export type WorkerNotice =
-  | { readonly kind: 'ready'; readonly wakeHandle: number; readonly macs: readonly (readonly [number, number])[]; readonly mtus: readonly number[] }
+  | {
+      readonly kind: 'ready';
+      readonly wakeHandle: number;
+      readonly macs: readonly (readonly [number, number])[];
+      readonly mtus: readonly number[];
+    }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly kind: 'failed'; readonly message: string; readonly status: number };
 

@@ -69,8 +69,12 @@ async function clearTranslations(plane: ControlPlane, args: Args): Promise<Outco
   }
   if (args.has('outside')) return clearFlow(plane, args);
   const { count } = await plane.engine.ask({
-    kind: 'clear-translation', protocol: protocolOf(args), global: args.number('GLOBAL'), globalPort: args.maybeNumber('GLOBAL_PORT') ?? 0,
-    local: args.number('LOCAL'), localPort: args.maybeNumber('LOCAL_PORT') ?? 0,
+    kind: 'clear-translation',
+    protocol: protocolOf(args),
+    global: args.number('GLOBAL'),
+    globalPort: args.maybeNumber('GLOBAL_PORT') ?? 0,
+    local: args.number('LOCAL'),
+    localPort: args.maybeNumber('LOCAL_PORT') ?? 0,
   });
   return count === 0 ? refused('Translation not found') : done(clearAll(plane, 'end-stale'));
 }
@@ -103,8 +107,14 @@ function isFlow(row: SessionRow, args: Args): boolean {
     : [row.responder, row.responderPort, row.responderLocal, row.responderLocalPort];
   const outside = outward ? [row.responder, row.responderPort] : [row.initiator, row.initiatorPort];
   const is = (name: string, value: number | undefined): boolean => !args.has(name) || args.number(name) === value;
-  return is('GLOBAL', inside[0]) && is('GLOBAL_PORT', inside[1]) && is('LOCAL', inside[2]) && is('LOCAL_PORT', inside[3])
-    && is('OUTSIDE_GLOBAL', outside[0]) && is('OUTSIDE_GLOBAL_PORT', outside[1]);
+  return (
+    is('GLOBAL', inside[0]) &&
+    is('GLOBAL_PORT', inside[1]) &&
+    is('LOCAL', inside[2]) &&
+    is('LOCAL_PORT', inside[3]) &&
+    is('OUTSIDE_GLOBAL', outside[0]) &&
+    is('OUTSIDE_GLOBAL_PORT', outside[1])
+  );
 }
 
 async function clearHits(plane: ControlPlane, args: Args): Promise<Outcome> {

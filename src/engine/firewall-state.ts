@@ -4,8 +4,20 @@
 
 import type { Configuration } from '../config/model.ts';
 import {
-  type FirewallState, type LogState, type NeighbourRow, NO_PORT, type PortRow, type SessionRow, type SessionState, type TranslationRow, SESSION_CLOSED,
-  SESSION_CLOSING, SESSION_ID_BASE, SESSION_ID_STEP, SESSION_OPEN, SESSION_OPENING,
+  type FirewallState,
+  type LogState,
+  type NeighbourRow,
+  NO_PORT,
+  type PortRow,
+  type SessionRow,
+  type SessionState,
+  type TranslationRow,
+  SESSION_CLOSED,
+  SESSION_CLOSING,
+  SESSION_ID_BASE,
+  SESSION_ID_STEP,
+  SESSION_OPEN,
+  SESSION_OPENING,
 } from '../console/state.ts';
 import { PORT_SIZE, PORTS, SESSIONS_CURRENT } from '../telemetry/counters.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
@@ -64,7 +76,11 @@ export async function readState(source: Inquirable, around: Surroundings): Promi
     accessListHits: hitsByName(around.policy, source.hits),
     translations: [...translations(sessions, around.policy), ...bindings.filter(isShown).map((row, i) => bindingRow(row, i))],
     nat: {
-      hits: gauges.natHits, misses: gauges.natMisses, expired: gauges.natExpired, peak: gauges.natPeak, peakAge: gauges.natPeakAge / 1000,
+      hits: gauges.natHits,
+      misses: gauges.natMisses,
+      expired: gauges.natExpired,
+      peak: gauges.natPeak,
+      peakAge: gauges.natPeakAge / 1000,
       mappingReferences: mappingReferences(bindings, around.configuration),
     },
     neighbours: neighbours.filter(({ state }) => state !== UNRESOLVED).map((row) => neighbourRow(row, around.policy)),
@@ -147,7 +163,8 @@ function sessionRow(row: SessionAnswer, policy: PolicySnapshot, hits: Float64Arr
     initiatorOctets: row.sent,
     responderOctets: row.received,
     accessList: list?.name ?? '',
-    accessListMatches: list === undefined ? 0 : hits.subarray(list.firstHit, list.firstHit + list.entries.length).reduce((a, b) => a + b, 0),
+    accessListMatches:
+      list === undefined ? 0 : hits.subarray(list.firstHit, list.firstHit + list.entries.length).reduce((a, b) => a + b, 0),
   };
 }
 
@@ -174,7 +191,12 @@ function translations(sessions: readonly SessionAnswer[], policy: PolicySnapshot
       outsideLocalPort: fromInside ? row.responderPort : row.initiatorPort,
       outsideGlobal: fromInside ? row.responder : row.initiator,
       outsideGlobalPort: fromInside ? row.responderPort : row.initiatorPort,
-      created: row.age / 1000, used: row.idle / 1000, timeout, left: Math.max(0, timeout - row.idle), useCount: 0, entryId: row.session,
+      created: row.age / 1000,
+      used: row.idle / 1000,
+      timeout,
+      left: Math.max(0, timeout - row.idle),
+      useCount: 0,
+      entryId: row.session,
     });
   }
   return rows;
@@ -190,15 +212,29 @@ function endOf(state: number): number {
 function bindingRow(row: BindingRow, index: number): TranslationRow {
   const { timeout } = row;
   return {
-    protocol: row.protocol, insideGlobal: row.insideGlobal, insideGlobalPort: row.insideGlobalPort, insideLocal: row.insideLocal,
-    insideLocalPort: row.insideLocalPort, outsideLocal: 0, outsideLocalPort: 0, outsideGlobal: 0, outsideGlobalPort: 0,
-    created: row.age / 1000, used: row.idle / 1000, timeout, left: Math.max(0, timeout - row.idle), useCount: row.uses, entryId: index,
+    protocol: row.protocol,
+    insideGlobal: row.insideGlobal,
+    insideGlobalPort: row.insideGlobalPort,
+    insideLocal: row.insideLocal,
+    insideLocalPort: row.insideLocalPort,
+    outsideLocal: 0,
+    outsideLocalPort: 0,
+    outsideGlobal: 0,
+    outsideGlobalPort: 0,
+    created: row.age / 1000,
+    used: row.idle / 1000,
+    timeout,
+    left: Math.max(0, timeout - row.idle),
+    useCount: row.uses,
+    entryId: index,
   };
 }
 
 function neighbourRow(row: NeighbourAnswer, policy: PolicySnapshot): NeighbourRow {
   return {
-    addr: row.addr, mac: row.state >= RESOLVED ? macText(row.mac) : '', age: row.origin === STATIC ? -1 : Math.floor(row.age / 60_000),
+    addr: row.addr,
+    mac: row.state >= RESOLVED ? macText(row.mac) : '',
+    age: row.origin === STATIC ? -1 : Math.floor(row.age / 60_000),
     interface: policy.interfaces[row.interface]?.name ?? '',
   };
 }
@@ -207,8 +243,13 @@ function portRow(port: Surroundings['ports'][number] | undefined, gauges: Gauges
   const reassembly = gauges.reassembly[i];
   const gauge = gauges.ports[i];
   return {
-    ...NO_PORT, ...port, ...(gauge === undefined ? {} : { up: gauge.up, mac: macText(gauge.mac), mtu: gauge.mtu }), reassemblies: reassembly?.current ?? 0, fragments: reassembly?.fragments ?? 0,
-    totalReassemblies: reassembly?.total ?? 0, reassemblyTimeouts: reassembly?.timeouts ?? 0,
+    ...NO_PORT,
+    ...port,
+    ...(gauge === undefined ? {} : { up: gauge.up, mac: macText(gauge.mac), mtu: gauge.mtu }),
+    reassemblies: reassembly?.current ?? 0,
+    fragments: reassembly?.fragments ?? 0,
+    totalReassemblies: reassembly?.total ?? 0,
+    reassemblyTimeouts: reassembly?.timeouts ?? 0,
   };
 }
 

@@ -1,6 +1,20 @@
 // Answers the control plane's questions from a data plane, between two batches.  Reads walk at most PAGE records.
 
-import { DST, FREE, INSPECTED, LAST_HEARD, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, STATE_MASK, TRANSLATED } from '../session/record.ts';
+import {
+  DST,
+  FREE,
+  INSPECTED,
+  LAST_HEARD,
+  PORTS,
+  RECORD_SHIFT,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_SRC,
+  SRC,
+  STATE,
+  STATE_MASK,
+  TRANSLATED,
+} from '../session/record.ts';
 import { UNUSED } from '../session/neighbours.ts';
 import { POLICY_RELOADS } from '../telemetry/counters.ts';
 import { SESSION_ENDED } from '../telemetry/reasons.ts';
@@ -145,7 +159,9 @@ function gauges(p: DataPlane): Gauges {
   const { statistics } = fragments;
   return {
     ports: p.policy.interfaces.map((entry, i) => ({
-      up: entry.enabled && (p.ports[i]?.isUp() ?? false), mac: [p.macHigh[i]!, p.macLow[i]!], mtu: p.mtu[i]!,
+      up: entry.enabled && (p.ports[i]?.isUp() ?? false),
+      mac: [p.macHigh[i]!, p.macLow[i]!],
+      mtu: p.mtu[i]!,
     })),
     natHits: nat.hits,
     natMisses: nat.misses,
@@ -206,4 +222,3 @@ function clearHits(p: DataPlane, list: number): Answer {
   for (const { firstHit, entries } of lists) p.hits.fill(0, firstHit, firstHit + entries.length);
   return {};
 }
-

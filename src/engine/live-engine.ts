@@ -44,7 +44,8 @@ export class LiveEngine {
     const counters = new SharedArrayBuffer(COUNTER_OCTETS);
     const hits = new SharedArrayBuffer(MAX_ACCESS_ENTRIES * 8);
     const events = {
-      words: new SharedArrayBuffer(RING_EVENTS * RECORD_INTS * 4), text: new SharedArrayBuffer(RING_EVENTS * TEXT_OCTETS),
+      words: new SharedArrayBuffer(RING_EVENTS * RECORD_INTS * 4),
+      text: new SharedArrayBuffer(RING_EVENTS * TEXT_OCTETS),
       cursors: new SharedArrayBuffer(8),
     };
     const control = new SharedArrayBuffer(CONTROL_WORDS * 4);
@@ -53,7 +54,14 @@ export class LiveEngine {
     this.events = new EventRing(RING_EVENTS, this.counters, events);
     this.control = new Int32Array(control);
     const start: WorkerStart = {
-      ...options, fault: options.fault ?? null, seed: randomInt(0x7fffffff), counters, hits, events, control, ...DEFAULT_SHAPE,
+      ...options,
+      fault: options.fault ?? null,
+      seed: randomInt(0x7fffffff),
+      counters,
+      hits,
+      events,
+      control,
+      ...DEFAULT_SHAPE,
       storePages: storePagesFor(options.policy.stream.totalOctets),
     };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });

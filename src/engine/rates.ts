@@ -71,7 +71,10 @@ export class Rates {
   constructor(values: Float64Array) {
     this.values = values;
     this.ports = Array.from({ length: counters.MAX_PORTS }, () => ({
-      inFrames: new Flow(), inOctets: new Flow(), outFrames: new Flow(), outOctets: new Flow(),
+      inFrames: new Flow(),
+      inOctets: new Flow(),
+      outFrames: new Flow(),
+      outOctets: new Flow(),
     }));
   }
 

@@ -36,13 +36,22 @@ export class ReplayEngine implements Inquirable {
   constructor(options: ReplayOptions) {
     const { policy } = options;
     const shape: RegionShape = {
-      ...DEFAULT_SHAPE, storePages: storePagesFor(policy.stream.totalOctets), ...options.shape,
+      ...DEFAULT_SHAPE,
+      storePages: storePagesFor(policy.stream.totalOctets),
+      ...options.shape,
       portOctets: policy.interfaces.map(() => options.portOctets),
     };
     this.region = new Region(new ArrayBuffer(regionOctets(shape)), shape);
-    this.ports = policy.interfaces.map((entry, i) => options.ports(entry.name, i, this.region, this.region.portStart[i]!, options.portOctets));
+    this.ports = policy.interfaces.map((entry, i) =>
+      options.ports(entry.name, i, this.region, this.region.portStart[i]!, options.portOctets),
+    );
     this.plane = new DataPlane({
-      region: this.region, policy, ports: this.ports, seed: options.seed ?? REPLAY_SEED, now: 0, syntheticArp: options.syntheticArp,
+      region: this.region,
+      policy,
+      ports: this.ports,
+      seed: options.seed ?? REPLAY_SEED,
+      now: 0,
+      syntheticArp: options.syntheticArp,
     });
     attach(this.plane);
     this.counters = this.plane.counters;

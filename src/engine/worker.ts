@@ -44,7 +44,9 @@ class LiveLoop {
   constructor(start: WorkerStart) {
     const shape = {
       portOctets: start.devices.map((device) => (device === null ? 0 : AF_PACKET_AREA + (start.fault === null ? 0 : FAULT_AREA))),
-      smallSlots: start.smallSlots, largeSlots: start.largeSlots, storePages: start.storePages,
+      smallSlots: start.smallSlots,
+      largeSlots: start.largeSlots,
+      storePages: start.storePages,
     };
     const addon = loadPacketIo();
     this.clock = new Clock(addon.clock);
@@ -54,8 +56,15 @@ class LiveLoop {
     for (const ring of this.rings) this.ports.push(ring === null ? null : this.portOf(ring, region, start));
     const counters = createCounters(start.counters);
     this.plane = new DataPlane({
-      region, policy: start.policy, ports: this.ports, seed: start.seed, now: 0, syntheticArp: false, counters,
-      events: new EventRing(RING_EVENTS, counters, start.events), hits: new Float64Array(start.hits),
+      region,
+      policy: start.policy,
+      ports: this.ports,
+      seed: start.seed,
+      now: 0,
+      syntheticArp: false,
+      counters,
+      events: new EventRing(RING_EVENTS, counters, start.events),
+      hits: new Float64Array(start.hits),
     });
     attach(this.plane);
     const wall = Date.now();
@@ -67,7 +76,8 @@ class LiveLoop {
   /** Runs until a `stop` question. */
   run(): void {
     this.tell({
-      kind: 'ready', wakeHandle: this.sockets.wakeHandle,
+      kind: 'ready',
+      wakeHandle: this.sockets.wakeHandle,
       macs: this.ports.map((_, i) => [this.plane.macHigh[i]!, this.plane.macLow[i]!] as const),
       mtus: this.ports.map((_, i) => this.plane.mtu[i]!),
     });
@@ -132,7 +142,10 @@ class LiveLoop {
 
   private open(region: Region, index: number, device: string, start: WorkerStart): AfPacketPort {
     return this.sockets.open(region, region.portStart[index]!, AF_PACKET_AREA, {
-      name: start.policy.interfaces[index]!.name, device, vnet: start.vnet, bypassQdisc: start.bypassQdisc,
+      name: start.policy.interfaces[index]!.name,
+      device,
+      vnet: start.vnet,
+      bypassQdisc: start.bypassQdisc,
     });
   }
 
@@ -141,7 +154,11 @@ class LiveLoop {
     if (fault === null) return ring;
     const index = this.ports.length;
     const now = (): number => this.clock.read();
-    const port = new FaultPort(ring, region, region.portStart[index]! + AF_PACKET_AREA, FAULT_AREA, { ...fault, seed: fault.seed + index, now });
+    const port = new FaultPort(ring, region, region.portStart[index]! + AF_PACKET_AREA, FAULT_AREA, {
+      ...fault,
+      seed: fault.seed + index,
+      now,
+    });
     this.faults.push(port);
     return port;
   }

@@ -230,7 +230,9 @@ export class Frames {
   }
 
   private slot(f: number): number {
-    return f < this.smallEnd ? this.region.smallStart + (f - BATCH) * SMALL_SLOT : this.region.largeStart + (f - this.smallEnd) * LARGE_SLOT;
+    return f < this.smallEnd
+      ? this.region.smallStart + (f - BATCH) * SMALL_SLOT
+      : this.region.largeStart + (f - this.smallEnd) * LARGE_SLOT;
   }
 
   private takeSmall(): number {

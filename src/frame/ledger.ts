@@ -6,7 +6,15 @@
 // A frame that is held is counted, not kept: whoever holds its octets calls settle with how many it lets go.
 
 import {
-  CONSUMED_FRAMES, DROPPED_FRAMES, DROPS, GENERATED_FRAMES, HELD_FRAMES, PORTS, PORT_DROPS, PORT_SIZE, TRANSMITTED_FRAMES,
+  CONSUMED_FRAMES,
+  DROPPED_FRAMES,
+  DROPS,
+  GENERATED_FRAMES,
+  HELD_FRAMES,
+  PORTS,
+  PORT_DROPS,
+  PORT_SIZE,
+  TRANSMITTED_FRAMES,
 } from '../telemetry/counters.ts';
 import type { Reason } from '../telemetry/reasons.ts';
 import { FrameQueue } from './frame-queue.ts';

@@ -6,8 +6,5 @@ import { createSmtp } from './smtp/smtp.ts';
 
 /** All inspectors, with state for up to `maxSessions` sessions; `counters` as in telemetry/counters.ts. */
 export function createInspectors(maxSessions: number, counters: Float64Array): readonly Inspector[] {
-  return [
-    createSmtp(maxSessions, counters),
-    createHttp(maxSessions),
-  ];
+  return [createSmtp(maxSessions, counters), createHttp(maxSessions)];
 }

@@ -5,7 +5,19 @@
 
 import { type CompiledAccessList, R_FIRST, R_SECOND, RULE_WORDS } from '../policy/access-list.ts';
 import {
-  EVENT_ACCESS_LOG, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_RULE, E_SEC, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4,
+  EVENT_ACCESS_LOG,
+  E_DST,
+  E_NSEC,
+  E_PORTS,
+  E_PROTOCOL,
+  E_RULE,
+  E_SEC,
+  E_SRC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
+  E_VALUE4,
 } from '../telemetry/event-ring.ts';
 import { OK } from '../telemetry/reasons.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -35,7 +47,12 @@ export function logAccess(p: DataPlane, list: number, entry: number): void {
   const ports = portsRead(p.policy.accessLists[list]!, entry);
   const h = Math.imul(facts.src ^ Math.imul(facts.dst ^ Math.imul(ports, 31), 31) ^ key ^ facts.protocol, 0x9e3779b1);
   const i = (h ^ (h >>> 15)) & (PLACES - 1);
-  const known = log.entry[i] === key && log.src[i] === facts.src && log.dst[i] === facts.dst && log.ports[i] === ports && log.protocol[i] === facts.protocol;
+  const known =
+    log.entry[i] === key &&
+    log.src[i] === facts.src &&
+    log.dst[i] === facts.dst &&
+    log.ports[i] === ports &&
+    log.protocol[i] === facts.protocol;
   if (!known) {
     log.entry[i] = key;
     log.src[i] = facts.src;

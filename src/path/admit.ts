@@ -15,8 +15,20 @@ import { BROADCAST, LOCAL, lookup } from '../policy/routes.ts';
 import { type InterfacePolicy, NAT_INSIDE, NAT_NONE, NAT_OUTSIDE } from '../policy/snapshot.ts';
 import { mayOpen } from '../session/tcp-track.ts';
 import {
-  ACL_DENIED, ARP_UNRESOLVED, BRIDGE_STRICT, IP6_NO_POLICY, IP_BROADCAST, IP_FOR_US, IP_LAND, IP_MARTIAN, OK, type Reason, ROUTE_INTERFACE_DOWN, ROUTE_NONE,
-  ROUTE_SAME_INTERFACE, TCP_MIDSTREAM,
+  ACL_DENIED,
+  ARP_UNRESOLVED,
+  BRIDGE_STRICT,
+  IP6_NO_POLICY,
+  IP_BROADCAST,
+  IP_FOR_US,
+  IP_LAND,
+  IP_MARTIAN,
+  OK,
+  type Reason,
+  ROUTE_INTERFACE_DOWN,
+  ROUTE_NONE,
+  ROUTE_SAME_INTERFACE,
+  TCP_MIDSTREAM,
 } from '../telemetry/reasons.ts';
 import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -197,7 +209,15 @@ function translateSource(p: DataPlane, now: number): Reason {
   }
   const { protocol } = facts;
   const ports = opening.newPorts;
-  const reason = p.nat.outbound(protocol, facts.src, portOf(protocol, ports >>> 16), facts.dst, portOf(protocol, ports & 0xffff), true, now);
+  const reason = p.nat.outbound(
+    protocol,
+    facts.src,
+    portOf(protocol, ports >>> 16),
+    facts.dst,
+    portOf(protocol, ports & 0xffff),
+    true,
+    now,
+  );
   if (reason !== OK || !p.nat.translated) return reason;
   opening.newSrc = p.nat.addr;
   opening.newPorts = withSource(protocol, ports, p.nat.port);
@@ -251,7 +271,15 @@ function chooseRule(p: DataPlane, f: number, inRule: number, outRule: number): R
 
 /** By the responder's own port; by the port that the opener asked for where static NAT changes it and the first means nothing. */
 function selectFrom(p: DataPlane, rule: number): void {
-  const entry = selectEntry(p.policy.rules[rule]!, p.policy.accessLists, facts.protocol, facts.dst, facts.second, key.ports & 0xffff, facts.first);
+  const entry = selectEntry(
+    p.policy.rules[rule]!,
+    p.policy.accessLists,
+    facts.protocol,
+    facts.dst,
+    facts.second,
+    key.ports & 0xffff,
+    facts.first,
+  );
   if (entry < 0) return;
   opening.rule = rule;
   opening.entry = entry;

@@ -43,7 +43,12 @@ export function sendEchoReply(p: DataPlane, f: number): void {
   const { frames } = p;
   const g = frames.allocate(frames.length[f]!);
   if (g === NO_FRAME) return;
-  send(p, g, frames.ingress[f]!, echoReply(p.view, p.region.u8, frames.offset[g]!, frames.offset[f]!, frames.l3[f]!, frames.l4[f]!, frames.end[f]!));
+  send(
+    p,
+    g,
+    frames.ingress[f]!,
+    echoReply(p.view, p.region.u8, frames.offset[g]!, frames.offset[f]!, frames.l3[f]!, frames.l4[f]!, frames.end[f]!),
+  );
 }
 
 function mayAnswer(p: DataPlane, f: number): boolean {

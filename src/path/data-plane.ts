@@ -168,10 +168,29 @@ export class DataPlane {
     this.closed = new ClosedList(sessions);
     this.inspectors = createInspectors(sessions, this.counters);
     this.streams = new Streams(
-      region, this.frames, this.ledger, this.sessions, this.wheel, this.streamTimers, this.closed, this.counters, this.events, this.inspectors,
+      region,
+      this.frames,
+      this.ledger,
+      this.sessions,
+      this.wheel,
+      this.streamTimers,
+      this.closed,
+      this.counters,
+      this.events,
+      this.inspectors,
       policy.stream,
     );
-    this.fragments = new Fragments(region, this.frames, this.ledger, this.wheel, this.fragmentTimers, MAX_DATAGRAMS, this.counters, this.events, options.seed);
+    this.fragments = new Fragments(
+      region,
+      this.frames,
+      this.ledger,
+      this.wheel,
+      this.fragmentTimers,
+      MAX_DATAGRAMS,
+      this.counters,
+      this.events,
+      options.seed,
+    );
     this.icmpErrors = new IcmpErrors(region, this.frames, this.sessions, this.streams);
     this.neighbours = new Neighbours(this.wheel, this.neighbourTimers, options.syntheticArp);
     this.thresholds = new Thresholds(this.sessions, this.events, this.frames, this.wheel, this.thresholdTimers, policy.thresholds, now);

@@ -2,7 +2,18 @@
 
 import type { Frames } from '../frame/frames.ts';
 import { DEBUG_A, DEBUG_SESSION, DEBUG_SHAPE, DEBUG_WORDS, type DebugSink } from '../inspect/inspector.ts';
-import { EVENT_DEBUG, E_NSEC, E_SEC, E_SESSION, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4, type EventRing } from '../telemetry/event-ring.ts';
+import {
+  EVENT_DEBUG,
+  E_NSEC,
+  E_SEC,
+  E_SESSION,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
+  E_VALUE4,
+  type EventRing,
+} from '../telemetry/event-ring.ts';
 import { OK } from '../telemetry/reasons.ts';
 
 /** Moves what is in the sink to the ring: value is the shape, value2 to value4 its numbers. */

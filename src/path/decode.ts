@@ -17,7 +17,18 @@ import { normaliseOptions } from '../stream/ipv6-options.ts';
 import { permitsType } from '../policy/type-list.ts';
 import { PORTS, PORT_RX_BROADCASTS, PORT_RX_FRAMES, PORT_RX_OCTETS, PORT_SIZE, RECEIVED } from '../telemetry/counters.ts';
 import {
-  BRIDGE_STRICT, BRIDGE_TYPE_LIST, FRAME_NOT_FOR_US, FRAME_TRUNCATED, FRAME_UNSUPPORTED_ETHERTYPE, IP6_EXT_ILLEGAL, IP6_NOT_ROUTED, IP_BAD_CHECKSUM, IP_OPTIONS, OK, type Reason, VLAN_NO_SUBINTERFACE,
+  BRIDGE_STRICT,
+  BRIDGE_TYPE_LIST,
+  FRAME_NOT_FOR_US,
+  FRAME_TRUNCATED,
+  FRAME_UNSUPPORTED_ETHERTYPE,
+  IP6_EXT_ILLEGAL,
+  IP6_NOT_ROUTED,
+  IP_BAD_CHECKSUM,
+  IP_OPTIONS,
+  OK,
+  type Reason,
+  VLAN_NO_SUBINTERFACE,
   VLAN_TOO_DEEP,
 } from '../telemetry/reasons.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -93,7 +104,7 @@ function decodeType(p: DataPlane, f: number, type: number, routed: boolean): Rea
     frames.kind[f] = KIND_IPV6;
     return routed ? IP6_NOT_ROUTED : OK;
   }
-  if (type === ethernet.TYPE_ARP && (routed || (frames.vlan[f]! >> 24) === 0)) {
+  if (type === ethernet.TYPE_ARP && (routed || frames.vlan[f]! >> 24 === 0)) {
     frames.kind[f] = KIND_ARP;
     // A bridge passes ARP as it is, whatever it says.
     if (routed) return OK;

@@ -3,7 +3,21 @@
 
 import { BATCH, KIND_IPV4, KIND_IPV6 } from '../frame/frames.ts';
 import {
-  EVENT_DROP, E_ADDRS6, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_REASON, E_SEC, E_SESSION, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4,
+  EVENT_DROP,
+  E_ADDRS6,
+  E_DST,
+  E_NSEC,
+  E_PORTS,
+  E_PROTOCOL,
+  E_REASON,
+  E_SEC,
+  E_SESSION,
+  E_SRC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
+  E_VALUE4,
 } from '../telemetry/event-ring.ts';
 import { OK, type Reason } from '../telemetry/reasons.ts';
 import * as ipv4 from '../wire/ipv4.ts';

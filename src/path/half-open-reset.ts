@@ -7,7 +7,18 @@
 import { CHECKSUM_GOOD, FORWARD_DIRECTION, KIND_IPV4, KIND_IPV6, NO_FRAME, REPLY_DIRECTION } from '../frame/frames.ts';
 import type { FrameQueue } from '../frame/frame-queue.ts';
 import {
-  BRIDGED, DST, PORTS, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SEQ_END_FORWARD, SEQ_END_REPLY, SRC, SYN_ACKED, VLAN,
+  BRIDGED,
+  DST,
+  PORTS,
+  RECORD_SHIFT,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_SRC,
+  SEQ_END_FORWARD,
+  SEQ_END_REPLY,
+  SRC,
+  SYN_ACKED,
+  VLAN,
 } from '../session/record.ts';
 import { RESETS_SENT } from '../telemetry/counters.ts';
 import * as build from '../wire/build.ts';
@@ -54,14 +65,37 @@ function write4(p: DataPlane, l3: number, session: number, direction: number, se
   const at = session << RECORD_SHIFT;
   const forward = direction === FORWARD_DIRECTION;
   const ports = hot[at + (forward ? PORTS : REPLY_PORTS)]!;
-  return build.segment4(p.view, l3, hot[at + (forward ? SRC : REPLY_SRC)]!, hot[at + (forward ? DST : REPLY_DST)]!, ports >>> 16, ports & 0xffff, seq, ack, bits, 0);
+  return build.segment4(
+    p.view,
+    l3,
+    hot[at + (forward ? SRC : REPLY_SRC)]!,
+    hot[at + (forward ? DST : REPLY_DST)]!,
+    ports >>> 16,
+    ports & 0xffff,
+    seq,
+    ack,
+    bits,
+    0,
+  );
 }
 
 function write6(p: DataPlane, l3: number, session: number, direction: number, seq: number, ack: number, bits: number): number {
   const at = session * 8;
   const forward = direction === FORWARD_DIRECTION;
   const ports = p.sessions.get(session, forward ? PORTS : REPLY_PORTS);
-  return build.segment6(p.view, l3, p.sessions.addrs6, forward ? at : at + 4, forward ? at + 4 : at, ports >>> 16, ports & 0xffff, seq, ack, bits, 0);
+  return build.segment6(
+    p.view,
+    l3,
+    p.sessions.addrs6,
+    forward ? at : at + 4,
+    forward ? at + 4 : at,
+    ports >>> 16,
+    ports & 0xffff,
+    seq,
+    ack,
+    bits,
+    0,
+  );
 }
 
 /** MAC addresses and tags of a bridged session; a routed one gets its own in forward.  Returns the offset behind. */

@@ -6,12 +6,28 @@ import { KIND_IPV6, NO_FRAME } from '../frame/frames.ts';
 import { find, permits } from '../policy/access-list.ts';
 import type { InspectEntry } from '../policy/snapshot.ts';
 import {
-  AUDITED, BRIDGED, COUNTED_HALF_OPEN, DST, FORWARD_PORT_SHIFT, INSPECTED, KIND, LAST_HEARD, NEIGHBOURS, OPENING, PORTS, RECORD_SHIFT, REPLY_DST,
-  REPLY_PORTS, REPLY_PORT_SHIFT, REPLY_SRC, SRC, STATE, TRANSLATED, VLAN,
+  AUDITED,
+  BRIDGED,
+  COUNTED_HALF_OPEN,
+  DST,
+  FORWARD_PORT_SHIFT,
+  INSPECTED,
+  KIND,
+  LAST_HEARD,
+  NEIGHBOURS,
+  OPENING,
+  PORTS,
+  RECORD_SHIFT,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_PORT_SHIFT,
+  REPLY_SRC,
+  SRC,
+  STATE,
+  TRANSLATED,
+  VLAN,
 } from '../session/record.ts';
-import {
-  SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_MAX_EVER, SESSIONS_OPENED, SESSIONS_REFUSED,
-} from '../telemetry/counters.ts';
+import { SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_MAX_EVER, SESSIONS_OPENED, SESSIONS_REFUSED } from '../telemetry/counters.ts';
 import { OK, type Reason, SESSION_MAX_SESSIONS, SESSION_TABLE_FULL } from '../telemetry/reasons.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
 import * as ethernet from '../wire/ethernet.ts';

@@ -7,7 +7,21 @@
 // An inspector keeps its state and the policy that it began with.
 
 import {
-  AUDITED, BRIDGED, DST, exchange, INSPECTED, KIND, PORTS, QUERY_TIMESTAMP, RECORD_SHIFT, REPLY_DST, REPLY_PORTS, REPLY_SRC, SRC, STATE, VLAN,
+  AUDITED,
+  BRIDGED,
+  DST,
+  exchange,
+  INSPECTED,
+  KIND,
+  PORTS,
+  QUERY_TIMESTAMP,
+  RECORD_SHIFT,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_SRC,
+  SRC,
+  STATE,
+  VLAN,
 } from '../session/record.ts';
 import { find, permits } from '../policy/access-list.ts';
 import { selectEntry } from '../policy/inspect-rule.ts';
@@ -75,7 +89,10 @@ function listPermits(p: DataPlane, session: number, index: number, src: number, 
   const isQuery = protocol === PROTOCOL_ICMP;
   const first = isQuery ? queryType(p, session) : ports >>> 16;
   const second = isQuery ? 0 : ports & 0xffff;
-  return permits(list, find(list, hot[at + src]!, hot[at + dst]!, protocol, 0, first, second, protocol === PROTOCOL_TCP ? TCP_SYN : 0, false));
+  return permits(
+    list,
+    find(list, hot[at + src]!, hot[at + dst]!, protocol, 0, first, second, protocol === PROTOCOL_TCP ? TCP_SYN : 0, false),
+  );
 }
 
 /** Type of the query that opened an ICMP session. */

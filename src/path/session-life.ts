@@ -6,15 +6,41 @@
 // timer that fires too early goes back on the wheel.
 
 import {
-  AUDITED, BRIDGED, CLOSED, CLOSING, COUNTED_HALF_OPEN, INSPECTED, LAST_HEARD, OPEN, OPENING, PORTS, RECORD_SHIFT, REPLY_PORTS, REPLY_SRC,
-  SRC, STATE, STATE_MASK,
+  AUDITED,
+  BRIDGED,
+  CLOSED,
+  CLOSING,
+  COUNTED_HALF_OPEN,
+  INSPECTED,
+  LAST_HEARD,
+  OPEN,
+  OPENING,
+  PORTS,
+  RECORD_SHIFT,
+  REPLY_PORTS,
+  REPLY_SRC,
+  SRC,
+  STATE,
+  STATE_MASK,
 } from '../session/record.ts';
 import { ENDED_CLOSED, ENDED_IDLE, ENDED_SYN } from '../policy/nat-timeouts.ts';
+import { SESSIONS_CLOSED, SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_TERMINATING } from '../telemetry/counters.ts';
 import {
-  SESSIONS_CLOSED, SESSIONS_CURRENT, SESSIONS_HALF_OPEN, SESSIONS_TERMINATING,
-} from '../telemetry/counters.ts';
-import {
-  EVENT_SESSION_START, EVENT_SESSION_STOP, E_DST, E_NSEC, E_PORTS, E_PROTOCOL, E_RULE, E_SEC, E_SESSION, E_SRC, E_TIME, E_VALUE, E_VALUE2, E_VALUE3, E_VALUE4,
+  EVENT_SESSION_START,
+  EVENT_SESSION_STOP,
+  E_DST,
+  E_NSEC,
+  E_PORTS,
+  E_PROTOCOL,
+  E_RULE,
+  E_SEC,
+  E_SESSION,
+  E_SRC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
+  E_VALUE4,
 } from '../telemetry/event-ring.ts';
 import { OK, type Reason, SESSION_ENDED } from '../telemetry/reasons.ts';
 import { PROTOCOL_TCP } from '../wire/ipv4.ts';

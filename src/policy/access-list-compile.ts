@@ -4,8 +4,29 @@
 // and ports all different take about 1 MB; blocks keep it linear beyond that.
 
 import {
-  type AccessListBlock, type AccessListEntry, BLOCK_ENTRIES, CONTROL_ANY, type CompiledAccessList, ESTABLISHED, FRAGMENTS_ONLY, type FieldSets,
-  LAYER_4, LOG, LOG_INPUT, PERMIT, R_CONTROL, R_DST, R_DST_MASK, R_FIRST, R_FLAGS, R_PROTOCOL, R_SECOND, R_SRC, R_SRC_MASK, R_TOS, RULE_WORDS,
+  type AccessListBlock,
+  type AccessListEntry,
+  BLOCK_ENTRIES,
+  CONTROL_ANY,
+  type CompiledAccessList,
+  ESTABLISHED,
+  FRAGMENTS_ONLY,
+  type FieldSets,
+  LAYER_4,
+  LOG,
+  LOG_INPUT,
+  PERMIT,
+  R_CONTROL,
+  R_DST,
+  R_DST_MASK,
+  R_FIRST,
+  R_FLAGS,
+  R_PROTOCOL,
+  R_SECOND,
+  R_SRC,
+  R_SRC_MASK,
+  R_TOS,
+  RULE_WORDS,
   TOP_BIT,
 } from './access-list.ts';
 
@@ -19,7 +40,12 @@ const TOS_MASK = 0x1e;
 type Spans = readonly number[];
 
 /** `firstHit` is the row of the first entry's hit counter. */
-export function compileAccessList(name: string, standard: boolean, entries: readonly AccessListEntry[], firstHit: number): CompiledAccessList {
+export function compileAccessList(
+  name: string,
+  standard: boolean,
+  entries: readonly AccessListEntry[],
+  firstHit: number,
+): CompiledAccessList {
   const rules = new Int32Array(entries.length * RULE_WORDS);
   const ranges: number[] = [];
   for (let i = 0; i < entries.length; i++) writeRule(rules, i * RULE_WORDS, entries[i]!, ranges);
@@ -45,8 +71,15 @@ function writeRule(rules: Int32Array, at: number, entry: AccessListEntry, ranges
 
 function flagsOf(entry: AccessListEntry, ports: boolean): number {
   const layer4 = ports || entry.established || entry.flagsSet !== 0 || entry.flagsClear !== 0;
-  return (entry.permit ? PERMIT : 0) | (layer4 ? LAYER_4 : 0) | (entry.fragments ? FRAGMENTS_ONLY : 0)
-    | (entry.established ? ESTABLISHED : 0) | (entry.flagsAny ? CONTROL_ANY : 0) | (entry.log ? LOG : 0) | (entry.logInput ? LOG_INPUT : 0);
+  return (
+    (entry.permit ? PERMIT : 0) |
+    (layer4 ? LAYER_4 : 0) |
+    (entry.fragments ? FRAGMENTS_ONLY : 0) |
+    (entry.established ? ESTABLISHED : 0) |
+    (entry.flagsAny ? CONTROL_ANY : 0) |
+    (entry.log ? LOG : 0) |
+    (entry.logInput ? LOG_INPUT : 0)
+  );
 }
 
 /** DSCP, precedence and TOS are parts of one octet (RFC 2474, RFC 791): one masked comparison. */
@@ -90,11 +123,26 @@ function compileBlock(entries: readonly AccessListEntry[], from: number): Access
   return {
     from,
     stride,
-    src: compileField(block.map((entry) => addressSpan(entry.src, entry.srcWildcard)), stride),
-    dst: compileField(block.map((entry) => addressSpan(entry.dst, entry.dstWildcard)), stride),
-    first: compileField(block.map((entry) => orElse(firstSpans(entry), anyPort)), stride),
-    second: compileField(block.map((entry) => orElse(secondSpans(entry), anyPort)), stride),
-    protocol: compileField(block.map((entry) => (entry.protocol < 0 ? [0, MAX_PROTOCOL] : [entry.protocol, entry.protocol])), stride),
+    src: compileField(
+      block.map((entry) => addressSpan(entry.src, entry.srcWildcard)),
+      stride,
+    ),
+    dst: compileField(
+      block.map((entry) => addressSpan(entry.dst, entry.dstWildcard)),
+      stride,
+    ),
+    first: compileField(
+      block.map((entry) => orElse(firstSpans(entry), anyPort)),
+      stride,
+    ),
+    second: compileField(
+      block.map((entry) => orElse(secondSpans(entry), anyPort)),
+      stride,
+    ),
+    protocol: compileField(
+      block.map((entry) => (entry.protocol < 0 ? [0, MAX_PROTOCOL] : [entry.protocol, entry.protocol])),
+      stride,
+    ),
   };
 }
 

@@ -118,8 +118,15 @@ const ACK_OR_RST = 0x14;
  * for them matches by addresses and protocol alone, and a deny that asks for them is passed over.
  */
 export function find(
-  list: CompiledAccessList, src: number, dst: number, protocol: number, tos: number,
-  first: number, second: number, control: number, laterFragment: boolean,
+  list: CompiledAccessList,
+  src: number,
+  dst: number,
+  protocol: number,
+  tos: number,
+  first: number,
+  second: number,
+  control: number,
+  laterFragment: boolean,
 ): number {
   const { blocks } = list;
   for (let b = 0; b < blocks.length; b++) {
@@ -131,8 +138,16 @@ export function find(
 
 /** find(), and counts the hit at the list's row of `hits`. */
 export function evaluate(
-  list: CompiledAccessList, hits: Float64Array, src: number, dst: number, protocol: number, tos: number,
-  first: number, second: number, control: number, laterFragment: boolean,
+  list: CompiledAccessList,
+  hits: Float64Array,
+  src: number,
+  dst: number,
+  protocol: number,
+  tos: number,
+  first: number,
+  second: number,
+  control: number,
+  laterFragment: boolean,
 ): number {
   const entry = find(list, src, dst, protocol, tos, first, second, control, laterFragment);
   if (entry >= 0) hits[list.firstHit + entry]!++;
@@ -159,8 +174,16 @@ export function carryHits(hits: Float64Array, moves: Int32Array): void {
 }
 
 function findInBlock(
-  list: CompiledAccessList, block: AccessListBlock, src: number, dst: number, protocol: number, tos: number,
-  first: number, second: number, control: number, laterFragment: boolean,
+  list: CompiledAccessList,
+  block: AccessListBlock,
+  src: number,
+  dst: number,
+  protocol: number,
+  tos: number,
+  first: number,
+  second: number,
+  control: number,
+  laterFragment: boolean,
 ): number {
   const { stride } = block;
   const srcSets = block.src.sets;
@@ -206,8 +229,16 @@ function interval(field: FieldSets, key: number): number {
 }
 
 function matches(
-  list: CompiledAccessList, entry: number, src: number, dst: number, protocol: number, tos: number,
-  first: number, second: number, control: number, laterFragment: boolean,
+  list: CompiledAccessList,
+  entry: number,
+  src: number,
+  dst: number,
+  protocol: number,
+  tos: number,
+  first: number,
+  second: number,
+  control: number,
+  laterFragment: boolean,
 ): boolean {
   const { rules } = list;
   const at = entry * RULE_WORDS;
@@ -222,9 +253,11 @@ function matches(
   if ((flags & FRAGMENTS_ONLY) !== 0) return laterFragment;
   if ((flags & LAYER_4) === 0) return true;
   if (laterFragment) return (flags & PERMIT) !== 0;
-  return inRanges(list.ranges, rules[at + R_FIRST]!, first)
-    && inRanges(list.ranges, rules[at + R_SECOND]!, second)
-    && controlMatches(flags, rules[at + R_CONTROL]!, control);
+  return (
+    inRanges(list.ranges, rules[at + R_FIRST]!, first) &&
+    inRanges(list.ranges, rules[at + R_SECOND]!, second) &&
+    controlMatches(flags, rules[at + R_CONTROL]!, control)
+  );
 }
 
 function inRanges(ranges: Int32Array, where: number, value: number): boolean {

@@ -20,7 +20,12 @@ const ICMP6_ECHO = 128;
  * ICMP only.  `lists` are those of the same policy.
  */
 export function selectEntry(
-  rule: InspectRule, lists: readonly CompiledAccessList[], protocol: number, dst: number, dstPort: number, askedPort: number,
+  rule: InspectRule,
+  lists: readonly CompiledAccessList[],
+  protocol: number,
+  dst: number,
+  dstPort: number,
+  askedPort: number,
   icmpType: number,
 ): number {
   if (protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP) {

@@ -145,7 +145,8 @@ export class NatAddresses {
         if ((((this.poolStart[pool]! + at) ^ binding.global) & binding.mask) === 0) this.poolInUse[pool]!.add(at);
       }
     }
-    for (let slot = 0; slot < this.slots.length; slot++) if (((this.slots[slot]! ^ binding.global) & binding.mask) === 0) this.reserveSlot(slot);
+    for (let slot = 0; slot < this.slots.length; slot++)
+      if (((this.slots[slot]! ^ binding.global) & binding.mask) === 0) this.reserveSlot(slot);
   }
 
   private reserveSlot(slot: number): void {

@@ -78,7 +78,8 @@ export class NatBindings {
   /** The binding of an inside tuple under one mapping, or -1. */
   findLocal(mapping: number, protocol: number, addr: number, port: number): number {
     for (let b = this.localHeads[this.hash(mapping, protocol, addr, port)]!; b !== NONE; b = this.nextLocal[b]!) {
-      if (this.localAddr[b] === addr && this.localPort[b] === port && this.protocol[b] === protocol && this.mapping[b] === mapping) return b;
+      if (this.localAddr[b] === addr && this.localPort[b] === port && this.protocol[b] === protocol && this.mapping[b] === mapping)
+        return b;
     }
     return NONE;
   }
@@ -92,7 +93,15 @@ export class NatBindings {
   }
 
   /** A new binding without users; the caller has seen that count < capacity. */
-  insert(mapping: number, protocol: number, localAddr: number, localPort: number, globalAddr: number, globalPort: number, now: number): number {
+  insert(
+    mapping: number,
+    protocol: number,
+    localAddr: number,
+    localPort: number,
+    globalAddr: number,
+    globalPort: number,
+    now: number,
+  ): number {
     const b = this.freeCount > 0 ? this.freeList[--this.freeCount]! : this.unused++;
     this.mapping[b] = mapping;
     this.protocol[b] = protocol;

@@ -33,7 +33,7 @@ class TupleIndex {
 
   private place(addr: number, word: number): number {
     const { keys, values, mask } = this;
-    let i = (Math.imul(addr, 0x9e3779b1) ^ Math.imul(word, 0x85ebca6b)) >>> 8 & mask;
+    let i = ((Math.imul(addr, 0x9e3779b1) ^ Math.imul(word, 0x85ebca6b)) >>> 8) & mask;
     while (values[i]! >= 0 && (keys[i * 2] !== addr || keys[i * 2 + 1] !== word)) i = (i + 1) & mask;
     return i;
   }

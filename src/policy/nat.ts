@@ -294,7 +294,16 @@ export class Nat {
   }
 
   /** A new binding; until a session retains it, it lives as long as one whose SYN was not answered. */
-  private make(mapping: number, protocol: number, src: number, srcPort: number, addr: number, port: number, service: number, now: number): number {
+  private make(
+    mapping: number,
+    protocol: number,
+    src: number,
+    srcPort: number,
+    addr: number,
+    port: number,
+    service: number,
+    now: number,
+  ): number {
     const b = this.bindings.insert(mapping, protocol, src, srcPort, addr, port, now);
     this.bindings.service[b] = service;
     this.made = true;

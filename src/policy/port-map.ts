@@ -56,7 +56,7 @@ export const PORT_MAP: Readonly<Record<string, PortMapping>> = {
   ident: tcp(113),
   irc: tcp(194),
   ircs: tcp(994),
-  'ftps': tcp(990),
+  ftps: tcp(990),
   bgp: tcp(179),
   ldap: tcp(389),
   ldaps: tcp(636),

@@ -64,7 +64,7 @@ export function compileRoutes(routes: readonly Route[], interfaces: readonly Int
   const starts = boundaries(entries);
   return {
     starts,
-    best: starts.map((start) => entries.findIndex((entry) => (((start ^ TOP_BIT) ^ entry.prefix) & entry.mask) === 0)),
+    best: starts.map((start) => entries.findIndex((entry) => ((start ^ TOP_BIT ^ entry.prefix) & entry.mask) === 0)),
     interface: Int32Array.from(entries, (entry) => entry.interface),
     nextHop: Int32Array.from(entries, (entry) => entry.nextHop),
     kind: Int32Array.from(entries, (entry) => entry.kind),
@@ -79,7 +79,7 @@ function ownAddresses(interfaces: readonly InterfacePolicy[]): Entry[] {
     if (!isRouted(port)) return;
     const host = (prefix: number, kind: number): Entry => ({ prefix, mask: -1, interface: index, nextHop: 0, kind });
     own.push(host(port.addr, LOCAL));
-    if ((port.mask >>> 0) >= 0xfffffffe) return;
+    if (port.mask >>> 0 >= 0xfffffffe) return;
     broadcasts.push(host(port.addr & port.mask, BROADCAST), host(port.addr | ~port.mask, BROADCAST));
   });
   return [...own, ...broadcasts];

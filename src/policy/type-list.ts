@@ -6,7 +6,9 @@
 const ENTRY_WORDS = 3;
 
 /** `entries` as entered; a one in the wildcard is a bit that does not matter. */
-export function compileTypeList(entries: readonly { readonly permit: boolean; readonly type: number; readonly wildcard: number }[]): Int32Array {
+export function compileTypeList(
+  entries: readonly { readonly permit: boolean; readonly type: number; readonly wildcard: number }[],
+): Int32Array {
   return Int32Array.from(entries.flatMap(({ permit, type, wildcard }) => [permit ? 1 : 0, type & ~wildcard, ~wildcard & 0xffff]));
 }
 

@@ -108,7 +108,8 @@ export class SourceLimits {
   }
 
   private find(addr: number): number {
-    for (let source = this.heads[this.slot(addr)]!; source !== NONE; source = this.next[source]!) if (this.addr[source] === addr) return source;
+    for (let source = this.heads[this.slot(addr)]!; source !== NONE; source = this.next[source]!)
+      if (this.addr[source] === addr) return source;
     return NONE;
   }
 

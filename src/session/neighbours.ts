@@ -255,7 +255,7 @@ export class Neighbours {
     if (((addr ^ own.addr) & own.mask) !== 0) return false;
     if ((macHigh & 0x0100) !== 0 || (macHigh === 0 && macLow === 0)) return false;
     const hostPart = addr & ~own.mask;
-    return (own.mask >>> 0) >= 0xfffffffe || (hostPart !== 0 && hostPart !== ~own.mask);
+    return own.mask >>> 0 >= 0xfffffffe || (hostPart !== 0 && hostPart !== ~own.mask);
   }
 
   private setStatic(addr: number, macHigh: number, macLow: number, now: number): void {

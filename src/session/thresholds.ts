@@ -12,8 +12,19 @@
 // Not here: limits by source and rule (limits.ts), resets of victims (path/).
 
 import {
-  EVENT_AGGRESSIVE, EVENT_CALM, EVENT_HOST_BLOCKED, EVENT_HOST_LIMIT, EVENT_HOST_UNBLOCKED, type EventRing, E_DST, E_NSEC, E_SEC, E_TIME, E_VALUE,
-  E_VALUE2, E_VALUE3,
+  EVENT_AGGRESSIVE,
+  EVENT_CALM,
+  EVENT_HOST_BLOCKED,
+  EVENT_HOST_LIMIT,
+  EVENT_HOST_UNBLOCKED,
+  type EventRing,
+  E_DST,
+  E_NSEC,
+  E_SEC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
 } from '../telemetry/event-ring.ts';
 import { FLOOD_HALF_OPEN, FLOOD_PER_HOST, OK, type Reason, SESSION_BLOCKED_HOST } from '../telemetry/reasons.ts';
 import { PROTOCOL_TCP, PROTOCOL_UDP } from '../wire/ipv4.ts';
@@ -80,7 +91,13 @@ export class Thresholds {
 
   /** Uses THRESHOLD_TIMERS timers of `wheel` from `firstTimer` on. */
   constructor(
-    sessions: SessionTable, events: EventRing, stamp: Stamp, wheel: TimerWheel, firstTimer: number, settings: ThresholdSettings, now: number,
+    sessions: SessionTable,
+    events: EventRing,
+    stamp: Stamp,
+    wheel: TimerWheel,
+    firstTimer: number,
+    settings: ThresholdSettings,
+    now: number,
   ) {
     this.sessions = sessions;
     this.halfOpen = new HalfOpen(sessions);

@@ -40,9 +40,15 @@ export function targetAddr(v: DataView, at: number): number {
 
 /** Writes a whole message; MAC addresses as high 16 and low 32 bits. */
 export function write(
-  v: DataView, at: number, op: number,
-  senderHigh: number, senderLow: number, sender: number,
-  targetHigh: number, targetLow: number, target: number,
+  v: DataView,
+  at: number,
+  op: number,
+  senderHigh: number,
+  senderLow: number,
+  sender: number,
+  targetHigh: number,
+  targetLow: number,
+  target: number,
 ): void {
   v.setUint16(at + HARDWARE, 1);
   v.setUint16(at + PROTOCOL, 0x0800);

@@ -159,7 +159,10 @@ t.test('the terminal: help without Enter, completion, pages, Ctrl-Z, history', a
 /** Without the control sequences of the terminal; a line that was cleared is shown as it was written over. */
 function plain(output: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of a terminal
-  return output.replace(/\r\n/g, '\n').replace(/[^\n]*\x1b\[1G\x1b\[(?:0J|2K)/g, '').replace(/\x1b\[[0-9;]*[A-Za-z]/g, '');
+  return output
+    .replace(/\r\n/g, '\n')
+    .replace(/[^\n]*\x1b\[1G\x1b\[(?:0J|2K)/g, '')
+    .replace(/\x1b\[[0-9;]*[A-Za-z]/g, '');
 }
 
 async function postern(socket: string, args: readonly string[], input = ''): Promise<{ out: string; err: string; status: number }> {
@@ -173,27 +176,42 @@ async function postern(socket: string, args: readonly string[], input = ''): Pro
 t.test('postern exec, console and reload', async (t) => {
   const running = await firewallFor(t);
   const { socket, plane } = running;
-  t.same(await postern(socket, ['exec', 'show running-config | include hostname', 'show ip inspect sessions']), { out: 'hostname 3640-123\n', err: '', status: 0 });
+  t.same(await postern(socket, ['exec', 'show running-config | include hostname', 'show ip inspect sessions']), {
+    out: 'hostname 3640-123\n',
+    err: '',
+    status: 0,
+  });
   t.same(await postern(socket, ['exec', 'show ip inspct', 'show running-config | include hostname']), {
-    out: 'hostname 3640-123\n', err: "3640-123#show ip inspct\n                 ^\n% Invalid input detected at '^' marker.\n\n", status: 2,
+    out: 'hostname 3640-123\n',
+    err: "3640-123#show ip inspct\n                 ^\n% Invalid input detected at '^' marker.\n\n",
+    status: 2,
   });
   t.match(await postern(socket, ['exec', 'configure terminal', 'hostname fw', 'show ip ?']), { status: 0 });
   t.equal(plane.configuration.hostname, 'fw');
   const script = 'enable\nconf t\n hostname scripted\n ip inspct\nend\nshow running-config | include hostname\nexit\nshow version\n';
   t.same(await postern(socket, ['console'], script), {
     out: 'Enter configuration commands, one per line.  End with CNTL/Z.\nhostname scripted\n',
-    err: "scripted(config)# ip inspct\n                     ^\n% Invalid input detected at '^' marker.\n\n", status: 2,
+    err: "scripted(config)# ip inspct\n                     ^\n% Invalid input detected at '^' marker.\n\n",
+    status: 2,
   });
   const file = join(running.folder, 'new.cfg');
   writeFileSync(file, REFERENCE);
   t.same(await postern(socket, ['reload', file]), { out: '', err: '', status: 0 });
   t.equal(plane.configuration.hostname, '3640-123');
   writeFileSync(file, `${REFERENCE}\nfoo\n`);
-  t.match(await postern(socket, ['reload', file]), { out: '', err: /^line \d+:\nfoo\n\^\n% Invalid.*\n\npostern: the configuration was not accepted; nothing has changed\n$/s, status: 2 });
+  t.match(await postern(socket, ['reload', file]), {
+    out: '',
+    err: /^line \d+:\nfoo\n\^\n% Invalid.*\n\npostern: the configuration was not accepted; nothing has changed\n$/s,
+    status: 2,
+  });
   t.match(await postern(socket, ['reload', '/nowhere']), { err: /^postern: cannot read the configuration: /, status: 2 });
   const nobody = join(running.folder, 'nobody.sock');
   for (const args of [['exec', 'show version'], ['console'], ['reload']]) {
-    t.same(await postern(nobody, args), { out: '', err: `postern: no firewall is running here (nobody listens at ${nobody})\n`, status: 1 });
+    t.same(await postern(nobody, args), {
+      out: '',
+      err: `postern: no firewall is running here (nobody listens at ${nobody})\n`,
+      status: 1,
+    });
   }
   t.match(await postern(socket, ['exec']), { status: 2 });
 });
@@ -205,5 +223,9 @@ t.test('a firewall that goes away, and one of another version', async (t) => {
   const fake = createServer((socket) => socket.once('data', () => socket.destroy()));
   await new Promise<void>((resolve) => fake.listen(path, resolve));
   t.teardown(() => fake.close());
-  t.match(await postern(path, ['exec', 'show version']), { out: '', err: /^postern: the (firewall ended the connection|connection to the firewall broke.*)\n$/, status: 1 });
+  t.match(await postern(path, ['exec', 'show version']), {
+    out: '',
+    err: /^postern: the (firewall ended the connection|connection to the firewall broke.*)\n$/,
+    status: 1,
+  });
 });

@@ -47,8 +47,13 @@ export async function startFirewall(text: string): Promise<TestFirewall> {
   const pump = new EventPump(box.engine.plane.events, box.engine.plane.counters);
   pump.add(log.sink);
   const plane = new ControlPlane({
-    engine: inquire(box), configuration, policy: box.policy, file, log,
-    devices: box.policy.interfaces.map(({ name }) => `loop-${name}`), version: '1.2.3',
+    engine: inquire(box),
+    configuration,
+    policy: box.policy,
+    file,
+    log,
+    devices: box.policy.interfaces.map(({ name }) => `loop-${name}`),
+    version: '1.2.3',
   });
   const socket = join(folder, 'console.sock');
   const server = await ConsoleServer.listen(socket);
@@ -84,7 +89,11 @@ export async function firewallFor(t: Tap, text = REFERENCE): Promise<TestFirewal
 }
 
 /** Opens a session; lines entered return their output. */
-export async function shellOf(t: Tap, { socket }: TestFirewall, privileged = true): Promise<{ client: ConsoleClient; enter: (line: string) => Promise<string> }> {
+export async function shellOf(
+  t: Tap,
+  { socket }: TestFirewall,
+  privileged = true,
+): Promise<{ client: ConsoleClient; enter: (line: string) => Promise<string> }> {
   const client = await ConsoleClient.connect(socket, privileged);
   t.teardown(() => client.close());
   return { client, enter: async (line) => (await client.ask({ enter: line })).output };

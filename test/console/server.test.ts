@@ -54,7 +54,8 @@ t.test('configure terminal acts on the next frame, and a bad line changes nothin
   const running = await firewallFor(t);
   const { box, plane } = running;
   const { enter } = await shellOf(t, running);
-  const web = (): string[] => box.send(OUT, segment({ from: '198.18.0.9', to: '172.22.1.110', sport: 4000 + box.now, dport: 80, flags: 'S' }));
+  const web = (): string[] =>
+    box.send(OUT, segment({ from: '198.18.0.9', to: '172.22.1.110', sport: 4000 + box.now, dport: 80, flags: 'S' }));
   const isLetIn = (): boolean => {
     box.wait(1000);
     return web().some((line) => line.startsWith(IN));
@@ -187,13 +188,24 @@ t.test('no, line by line', async (t) => {
   const session = new ShellSession(running.plane, true);
   const original = configurationText(running.plane.configuration);
   const lines: readonly (readonly [mode: string, line: string])[] = [
-    ['', 'ip inspect audit-trail'], ['', 'ip inspect max-incomplete high 700'], ['', 'ip inspect tcp idle-time 60'],
-    ['', 'ip inspect name NEW esmtp max-data 1000'], ['', 'access-list 7 permit 10.0.0.0 0.255.255.255'],
-    ['', 'ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0'], ['', 'ip nat translation udp-timeout 30'],
-    ['', 'ip nat inside source static 10.10.10.9 172.22.1.119'], ['', 'ip route 192.0.2.0 255.255.255.0 10.10.10.3'],
-    ['', 'arp 172.22.1.77 0200.0000.0177 arpa'], ['', 'logging 10.10.10.8'], ['', 'logging buffered 8192'], ['', 'ip port-map smtp port 2525'],
-    ['interface Ethernet2/0', 'ip inspect IN-OUT out'], ['interface Ethernet2/0', 'shutdown'], ['interface Ethernet2/1', 'ip mtu 1400'],
-    ['interface Ethernet2/1', 'description x'], ['interface Ethernet2/1', 'ip access-group 101 out'],
+    ['', 'ip inspect audit-trail'],
+    ['', 'ip inspect max-incomplete high 700'],
+    ['', 'ip inspect tcp idle-time 60'],
+    ['', 'ip inspect name NEW esmtp max-data 1000'],
+    ['', 'access-list 7 permit 10.0.0.0 0.255.255.255'],
+    ['', 'ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0'],
+    ['', 'ip nat translation udp-timeout 30'],
+    ['', 'ip nat inside source static 10.10.10.9 172.22.1.119'],
+    ['', 'ip route 192.0.2.0 255.255.255.0 10.10.10.3'],
+    ['', 'arp 172.22.1.77 0200.0000.0177 arpa'],
+    ['', 'logging 10.10.10.8'],
+    ['', 'logging buffered 8192'],
+    ['', 'ip port-map smtp port 2525'],
+    ['interface Ethernet2/0', 'ip inspect IN-OUT out'],
+    ['interface Ethernet2/0', 'shutdown'],
+    ['interface Ethernet2/1', 'ip mtu 1400'],
+    ['interface Ethernet2/1', 'description x'],
+    ['interface Ethernet2/1', 'ip access-group 101 out'],
   ];
   for (const [mode, line] of lines) {
     for (const word of ['configure terminal', mode]) await session.enter(word);
@@ -208,17 +220,27 @@ t.test('no, line by line', async (t) => {
 });
 
 t.test('every display on a firewall with sessions', async (t) => {
-  const running = await firewallFor(t, `${REFERENCE}
+  const running = await firewallFor(
+    t,
+    `${REFERENCE}
 access-list 9 permit 10.10.10.0 0.0.0.255
 ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0
 ip nat inside source list 9 pool P overload
-`);
+`,
+  );
   const { box } = running;
   new MailTraffic(box, 4000).open();
   box.send(IN, userDatagram({ from: '10.10.10.77', to: '198.18.0.53', sport: 5353, dport: 53 }));
   const session = new ShellSession(running.plane, true);
-  const shows = EXEC_RULES.filter(({ command }) => command.startsWith('show ') && command !== 'show ip inspect name').map(({ command }) => command);
-  for (const line of [...new Set(shows), 'show ip inspect name OUT-IN', 'show ip nat translations verbose', 'show ip inspect sessions detail']) {
+  const shows = EXEC_RULES.filter(({ command }) => command.startsWith('show ') && command !== 'show ip inspect name').map(
+    ({ command }) => command,
+  );
+  for (const line of [
+    ...new Set(shows),
+    'show ip inspect name OUT-IN',
+    'show ip nat translations verbose',
+    'show ip inspect sessions detail',
+  ]) {
     const { output, rejected } = await session.enter(line);
     t.notOk(rejected, line);
     if (line !== 'show debugging') t.match(output, /\S/, line);
@@ -245,11 +267,14 @@ udp 172.22.1.200:5353  10.10.10.77:5353   198.18.0.53:53     198.18.0.53:53
 });
 
 t.test('clear', async (t) => {
-  const running = await firewallFor(t, `${REFERENCE}
+  const running = await firewallFor(
+    t,
+    `${REFERENCE}
 access-list 9 permit 10.10.10.0 0.0.0.255
 ip nat pool P 172.22.1.200 172.22.1.210 netmask 255.255.255.0
 ip nat inside source list 9 pool P overload
-`);
+`,
+  );
   const { box, plane } = running;
   const { client, enter } = await shellOf(t, running);
   const current = (): number => plane.engine.counters[counters.SESSIONS_CURRENT]!;
@@ -259,7 +284,8 @@ ip nat inside source list 9 pool P overload
   t.equal(current(), 6);
   t.equal(await enter('clear ip inspect session 65000040'), '');
   t.equal(current(), 5);
-  for (const id of ['65000041', '65FFFFC0', '1']) t.match(await client.ask({ enter: `clear ip inspect session ${id}` }), { rejected: true, output: /not found/ });
+  for (const id of ['65000041', '65FFFFC0', '1'])
+    t.match(await client.ask({ enter: `clear ip inspect session ${id}` }), { rejected: true, output: /not found/ });
   t.equal(await enter('clear ip nat translation tcp inside 172.22.1.110 25 10.10.10.2 25 outside 198.18.0.9 1502 198.18.0.9 1502'), '');
   t.equal(current(), 4);
   t.equal(await enter('clear ip nat translation udp inside 172.22.1.200 8 10.10.10.77 8'), '');

@@ -38,7 +38,12 @@ function policyFor(verifyChecksums: boolean): PolicySnapshot {
   return compilePolicy(configuration, { epoch: 1, verifyChecksums });
 }
 
-interface Run { readonly report: Report; readonly counters: Float64Array; readonly output: Buffer; readonly damaged: boolean }
+interface Run {
+  readonly report: Report;
+  readonly counters: Float64Array;
+  readonly output: Buffer;
+  readonly damaged: boolean;
+}
 
 /** A replay of one capture with the default configuration, or null when its link type is not supported. */
 function replay(path: string, policy: PolicySnapshot, batch: number): Run | null {
@@ -46,7 +51,11 @@ function replay(path: string, policy: PolicySnapshot, batch: number): Run | null
   try {
     const ports = portsOnOneWire({ name: path, input: path, output: out }, policy, null);
     const engine = new ReplayEngine({
-      policy, ports: ports.make, portOctets: CAPTURE_AREA, syntheticArp: true, shape: { smallSlots: 1024, largeSlots: 64, storePages: 4096 },
+      policy,
+      ports: ports.make,
+      portOctets: CAPTURE_AREA,
+      syntheticArp: true,
+      shape: { smallSlots: 1024, largeSlots: 64, storePages: 4096 },
     });
     engine.plane.macTable.learning = false;
     const merge = new CaptureMerge(ports.sources, batch);
@@ -57,7 +66,12 @@ function replay(path: string, policy: PolicySnapshot, batch: number): Run | null
     const { counters } = engine.plane;
     // How many batches there were is what differs.
     counters[25] = 0;
-    return { report: makeReport(counters, merge.elapsed, 1), counters, output: readFileSync(out), damaged: ports.sources.some((source) => source.failure !== null) };
+    return {
+      report: makeReport(counters, merge.elapsed, 1),
+      counters,
+      output: readFileSync(out),
+      damaged: ports.sources.some((source) => source.failure !== null),
+    };
   } catch (error) {
     if (error instanceof CommandError) return null;
     throw error;
@@ -66,7 +80,9 @@ function replay(path: string, policy: PolicySnapshot, batch: number): Run | null
 
 function isAccountedFor({ frames, drops }: Report): boolean {
   const dropped = Object.values(drops).reduce((a, b) => a + b, 0);
-  return frames.received + frames.generated === frames.transmitted + frames.dropped + frames.held + frames.consumed && dropped === frames.dropped;
+  return (
+    frames.received + frames.generated === frames.transmitted + frames.dropped + frames.held + frames.consumed && dropped === frames.dropped
+  );
 }
 
 t.test('every capture: accounted for, and the same for batches of 1, 2, 7 and 64', { skip }, async (t) => {
@@ -89,7 +105,21 @@ t.test('every capture: accounted for, and the same for batches of 1, 2, 7 and 64
 });
 
 /** Flags of INDEX.tsv with which a stream may leave otherwise than it came. */
-const UNLIKE = ['ONE-SIDED', 'MIDSTREAM', 'GAP', 'hole', 'BARE', 'NUL', 'SMUGGLE', '8bit', 'BDAT', 'CMD>512', 'early-talk', 'CLIENT-TALKS', 'STARTTLS'];
+const UNLIKE = [
+  'ONE-SIDED',
+  'MIDSTREAM',
+  'GAP',
+  'hole',
+  'BARE',
+  'NUL',
+  'SMUGGLE',
+  '8bit',
+  'BDAT',
+  'CMD>512',
+  'early-talk',
+  'CLIENT-TALKS',
+  'STARTTLS',
+];
 
 /** Streams that cannot leave whole, and the event that says why; each was looked at. */
 const KNOWN: Readonly<Record<string, string>> = {

@@ -26,7 +26,10 @@ export function framesOf(path: string): Uint8Array[] {
   return list;
 }
 
-interface Piece { readonly seq: number; readonly octets: Uint8Array }
+interface Piece {
+  readonly seq: number;
+  readonly octets: Uint8Array;
+}
 
 /** `src:port>dst:port` to its stream, for TCP over unfragmented IPv4 or IPv6 on a mail port. */
 export function mailStreams(frames: readonly Uint8Array[]): Map<string, Uint8Array> {
@@ -93,6 +96,9 @@ function assemble(start: number, list: readonly Piece[]): Uint8Array {
 
 /** Rows of INDEX.tsv by column name. */
 export function indexRows(path: string): Record<string, string>[] {
-  const [head, ...rows] = readFileSync(path, 'utf8').trimEnd().split('\n').map((line) => line.split('\t'));
+  const [head, ...rows] = readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'));
   return rows.map((row) => Object.fromEntries(head!.map((name, i) => [name, row[i] ?? ''])));
 }

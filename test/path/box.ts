@@ -52,12 +52,15 @@ export class Box {
     const policy = compilePolicy(configuration, { epoch: 1, verifyChecksums: true });
     this.policy = { ...policy, maxSessions: options.maxSessions ?? policy.maxSessions };
     this.engine = new ReplayEngine({
-      policy: this.policy, portOctets: 1 << 20, syntheticArp: options.syntheticArp ?? true,
+      policy: this.policy,
+      portOctets: 1 << 20,
+      syntheticArp: options.syntheticArp ?? true,
       shape: { smallSlots: 1024, largeSlots: 16, storePages: 1024 },
       ports: (name, index, region, start, octets) => {
         if (options.down?.includes(name)) return null;
         const port = new LoopbackPort(name, region, start, octets, {
-          mtu: options.mtu?.[name] ?? 1500, offload: options.offload?.includes(name) ?? false,
+          mtu: options.mtu?.[name] ?? 1500,
+          offload: options.offload?.includes(name) ?? false,
         });
         this.ports[index] = port;
         return port;
@@ -111,8 +114,17 @@ export class Box {
     return readState(
       { counters: plane.counters, hits: plane.hits, ask: async (question) => answer(plane, question) },
       {
-        configuration: this.configuration, policy: this.policy, log, version, debugging: [], ports: [], sessionPeaks: [0, 0, 0], creationRate: 0,
-        portBaseline: new Float64Array(counters.MAX_PORTS * counters.PORT_SIZE), maxCreationRate: 0, lastCreation: -1,
+        configuration: this.configuration,
+        policy: this.policy,
+        log,
+        version,
+        debugging: [],
+        ports: [],
+        sessionPeaks: [0, 0, 0],
+        creationRate: 0,
+        portBaseline: new Float64Array(counters.MAX_PORTS * counters.PORT_SIZE),
+        maxCreationRate: 0,
+        lastCreation: -1,
       },
     );
   }
@@ -139,7 +151,10 @@ export class Box {
 
   /** Sends frames in by an interface, one batch; returns what left by each interface, `NAME line`. */
   send(name: string, ...frames: Uint8Array[]): string[] {
-    return this.arrive(name, frames.map((octets) => ({ octets })));
+    return this.arrive(
+      name,
+      frames.map((octets) => ({ octets })),
+    );
   }
 
   /** The same for frames of a port with offloads. */

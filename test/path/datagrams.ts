@@ -48,7 +48,18 @@ function datagram(ip: Ip, protocol: number, octets: number, write: (m: ReturnTyp
   const [dh, dl] = ip.dst ?? ANY_MAC;
   const [sh, sl] = ip.src ?? OUTSIDE_MAC;
   ethernet.setHeader(m.view, 0, dh, dl, sh, sl, ethernet.TYPE_IPV4);
-  ipv4.write(m.view, 14, ip.tos ?? 0, 20 + octets, ip.id ?? 1, ip.df === false ? 0 : ipv4.DF, ip.ttl ?? 64, protocol, addr(ip.from), addr(ip.to));
+  ipv4.write(
+    m.view,
+    14,
+    ip.tos ?? 0,
+    20 + octets,
+    ip.id ?? 1,
+    ip.df === false ? 0 : ipv4.DF,
+    ip.ttl ?? 64,
+    protocol,
+    addr(ip.from),
+    addr(ip.to),
+  );
   write(m, 34);
   return m.u8.subarray(0, length);
 }
@@ -78,7 +89,15 @@ export function segment(s: Segment): Uint8Array {
 }
 
 /** A TCP segment over IPv6 between 2001:db8::FROM and 2001:db8::TO. */
-export function segment6(s: { from: number; to: number; sport: number; dport: number; seq: number; ack?: number; flags: string }): Uint8Array {
+export function segment6(s: {
+  from: number;
+  to: number;
+  sport: number;
+  dport: number;
+  seq: number;
+  ack?: number;
+  flags: string;
+}): Uint8Array {
   const m = buffer(74);
   ethernet.setHeader(m.view, 0, ANY_MAC[0], ANY_MAC[1], OUTSIDE_MAC[0], OUTSIDE_MAC[1], ethernet.TYPE_IPV6);
   const addrs = Int32Array.of(0x2001_0db8, 0, 0, s.from, 0x2001_0db8, 0, 0, s.to);
@@ -152,7 +171,8 @@ export function reassemble(pieces: readonly Uint8Array[]): Uint8Array {
   const whole = buffer(34 + payload.length);
   whole.u8.set(sorted[0]!.subarray(0, 34));
   whole.u8.set(payload, 34);
-  for (const piece of sorted) if (Buffer.compare(piece.subarray(26, 34), whole.u8.subarray(26, 34)) !== 0) throw new Error('fragments of different datagrams');
+  for (const piece of sorted)
+    if (Buffer.compare(piece.subarray(26, 34), whole.u8.subarray(26, 34)) !== 0) throw new Error('fragments of different datagrams');
   whole.view.setUint16(16, 20 + payload.length);
   whole.view.setUint16(20, 0);
   whole.view.setUint16(24, 0);
@@ -192,7 +212,9 @@ export function describe(octets: Uint8Array): string {
   if (isFragment(view)) return `fragment ${protocol} ${from} ${to} ${ipv4.fragmentOffset(view, 14)}`;
   if (protocol === ipv4.PROTOCOL_TCP) {
     const bits = tcp.flags(view, l4);
-    const letters = Object.keys(BITS).filter((letter) => (bits & BITS[letter]!) !== 0).join('');
+    const letters = Object.keys(BITS)
+      .filter((letter) => (bits & BITS[letter]!) !== 0)
+      .join('');
     const data = Buffer.from(octets.subarray(l4 + tcp.headerLength(view, l4), 14 + ipv4.totalLength(view, 14))).toString('latin1');
     return `tcp ${from}:${tcp.srcPort(view, l4)} ${to}:${tcp.dstPort(view, l4)} ${letters}${data === '' ? '' : ` ${JSON.stringify(data)}`}`;
   }

@@ -31,17 +31,24 @@ const LOCAL = '10.10.10.2';
 
 t.test('outside to the mail server: translated, inspected, and the answer comes back', async (t) => {
   const box = new Box(REFERENCE);
-  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'S', seq: 100 })), [`${IN} tcp ${CLIENT}:4000 ${LOCAL}:25 S`]);
-  t.same(box.send(IN, segment({ from: LOCAL, to: CLIENT, sport: 25, dport: 4000, flags: 'SA', seq: 500, ack: 101 })), [`${OUT} tcp ${SERVER}:25 ${CLIENT}:4000 SA`]);
-  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'A', seq: 101, ack: 501 })), [`${IN} tcp ${CLIENT}:4000 ${LOCAL}:25 A`]);
+  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'S', seq: 100 })), [
+    `${IN} tcp ${CLIENT}:4000 ${LOCAL}:25 S`,
+  ]);
+  t.same(box.send(IN, segment({ from: LOCAL, to: CLIENT, sport: 25, dport: 4000, flags: 'SA', seq: 500, ack: 101 })), [
+    `${OUT} tcp ${SERVER}:25 ${CLIENT}:4000 SA`,
+  ]);
+  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'A', seq: 101, ack: 501 })), [
+    `${IN} tcp ${CLIENT}:4000 ${LOCAL}:25 A`,
+  ]);
   box.delta();
   const greeting = '220 mx ESMTP\r\n';
   t.same(box.send(IN, segment({ from: LOCAL, to: CLIENT, sport: 25, dport: 4000, flags: 'PA', seq: 501, ack: 101, data: greeting })), [
     `${OUT} tcp ${SERVER}:25 ${CLIENT}:4000 PA ${JSON.stringify(greeting)}`,
   ]);
-  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'PA', seq: 101, ack: 515, data: 'EXPN root\r\n' })), [
-    `${IN} tcp ${CLIENT}:4000 ${LOCAL}:25 PA ${JSON.stringify('xxxxxxxxx\r\n')}`,
-  ]);
+  t.same(
+    box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'PA', seq: 101, ack: 515, data: 'EXPN root\r\n' })),
+    [`${IN} tcp ${CLIENT}:4000 ${LOCAL}:25 PA ${JSON.stringify('xxxxxxxxx\r\n')}`],
+  );
   const moved = box.delta();
   t.equal(moved.received, 2);
   t.equal(moved.transmitted, 2);
@@ -79,8 +86,12 @@ t.test('unreachables: one in 500 ms', async (t) => {
 
 t.test('inside to outside: TCP, UDP and echo are inspected, their answers pass', async (t) => {
   const box = new Box(REFERENCE);
-  t.same(box.send(IN, segment({ from: LOCAL, to: CLIENT, sport: 3000, dport: 80, flags: 'S', seq: 1 })), [`${OUT} tcp ${SERVER}:3000 ${CLIENT}:80 S`]);
-  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 80, dport: 3000, flags: 'SA', seq: 9, ack: 2 })), [`${IN} tcp ${CLIENT}:80 ${LOCAL}:3000 SA`]);
+  t.same(box.send(IN, segment({ from: LOCAL, to: CLIENT, sport: 3000, dport: 80, flags: 'S', seq: 1 })), [
+    `${OUT} tcp ${SERVER}:3000 ${CLIENT}:80 S`,
+  ]);
+  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 80, dport: 3000, flags: 'SA', seq: 9, ack: 2 })), [
+    `${IN} tcp ${CLIENT}:80 ${LOCAL}:3000 SA`,
+  ]);
   t.same(box.send(IN, userDatagram({ from: '10.10.10.5', to: CLIENT, sport: 53, dport: 53 })), [`${OUT} udp 172.22.1.111:53 ${CLIENT}:53`]);
   t.same(box.send(OUT, userDatagram({ from: CLIENT, to: '172.22.1.111', sport: 53, dport: 53 })), [`${IN} udp ${CLIENT}:53 10.10.10.5:53`]);
   t.same(box.send(IN, query({ from: '10.10.10.9', to: CLIENT, type: 8, ident: 7 })), [`${OUT} icmp 10.10.10.9 ${CLIENT} 8/0`]);
@@ -98,7 +109,10 @@ t.test('inside to outside: other protocols pass, their answers do not', async (t
 
 t.test('a segment of no session opens none', async (t) => {
   const box = new Box(REFERENCE);
-  t.same(box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'PA', seq: 5, ack: 9, data: 'EXPN root\r\n' })), []);
+  t.same(
+    box.send(OUT, segment({ from: CLIENT, to: SERVER, sport: 4000, dport: 25, flags: 'PA', seq: 5, ack: 9, data: 'EXPN root\r\n' })),
+    [],
+  );
   t.same(box.delta(), { received: 1, dropped: 1, 'drop tcp.midstream': 1 });
 });
 
@@ -117,7 +131,8 @@ t.test('ARP: answers for its own address and for both global addresses, on the o
 t.test('a next hop is asked for, datagrams wait for the answer and then go', async (t) => {
   const box = new Box(REFERENCE, { syntheticArp: false });
   t.same(box.send(IN, userDatagram({ from: LOCAL, to: CLIENT, sport: 1, dport: 2 })), [
-    `${OUT} arp 1 172.22.1.16 172.22.1.1`, `${IN} arp 1 10.10.10.1 ${LOCAL}`,
+    `${OUT} arp 1 172.22.1.16 172.22.1.1`,
+    `${IN} arp 1 10.10.10.1 ${LOCAL}`,
   ]);
   t.equal(box.delta().held, 1);
   const answered = box.send(OUT, arpMessage(2, '172.22.1.1', [0x0200, 0x0101], '172.22.1.16'));
@@ -188,22 +203,47 @@ ${rule}
 interface Ethernet1
  ip address 192.0.2.1 255.255.255.0
 ${clamp}`;
-  const options = (mss: number, isOdd: boolean): number[] => [...(isOdd ? [1] : []), 2, 4, mss >> 8, mss & 255, ...(isOdd ? [1, 1, 1] : [])];
+  const options = (mss: number, isOdd: boolean): number[] => [
+    ...(isOdd ? [1] : []),
+    2,
+    4,
+    mss >> 8,
+    mss & 255,
+    ...(isOdd ? [1, 1, 1] : []),
+  ];
   const syn = (mss: number, isOdd: boolean, back = false): Uint8Array => {
     const [src, dst] = back ? [addr4('192.0.2.25'), addr4('203.0.113.9')] : [addr4('203.0.113.9'), addr4('192.0.2.25')];
-    const ports = back ? { srcPort: 25, dstPort: 4000, seq: 9, ack: 8, flags: 18 } : { srcPort: 4000, dstPort: 25, seq: 7, ack: 0, flags: 2 };
-    const payload = tcpSegment(src, dst, { ...ports, window: 1000, urgent: 0, options: Uint8Array.from(options(mss, isOdd)), payload: new Uint8Array() });
+    const ports = back
+      ? { srcPort: 25, dstPort: 4000, seq: 9, ack: 8, flags: 18 }
+      : { srcPort: 4000, dstPort: 25, seq: 7, ack: 0, flags: 2 };
+    const payload = tcpSegment(src, dst, {
+      ...ports,
+      window: 1000,
+      urgent: 0,
+      options: Uint8Array.from(options(mss, isOdd)),
+      payload: new Uint8Array(),
+    });
     return ethernetFrame(Uint8Array.of(2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2), 0x0800, ipv4Datagram({ src, dst, protocol: 6, payload }));
   };
   const addr4 = (text: string): Uint8Array => Uint8Array.from(text.split('.'), Number);
   for (const rule of [' ip inspect MAIL in', ' ip inspect PLAIN in', '']) {
-    for (const [mss, left] of [[1460, 1360], [1361, 1360], [1360, 1360], [536, 536], [1, 1]] as const) {
+    for (const [mss, left] of [
+      [1460, 1360],
+      [1361, 1360],
+      [1360, 1360],
+      [536, 536],
+      [1, 1],
+    ] as const) {
       for (const isOdd of [false, true]) {
         const box = new Box(config(rule, ' ip tcp adjust-mss 1360'), { maxSessions: 16 });
         box.send('Ethernet0', syn(mss, isOdd));
         box.send('Ethernet1', syn(mss, isOdd, true));
         // Box holds the checksums of what left.
-        t.same(box.left.map((octets) => [...octets.subarray(54)]), [options(left, isOdd), options(left, isOdd)], `${rule} ${mss}`);
+        t.same(
+          box.left.map((octets) => [...octets.subarray(54)]),
+          [options(left, isOdd), options(left, isOdd)],
+          `${rule} ${mss}`,
+        );
       }
     }
   }

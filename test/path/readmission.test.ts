@@ -24,10 +24,26 @@ interface Lines {
 function config({ global = [], out = [], in: inner = [] }: Lines = {}): string {
   const indent = (lines: readonly string[]): string[] => lines.map((line) => ` ${line}`);
   return [
-    'access-list 1 permit 10.0.0.0 0.0.0.255', 'access-list 102 permit ip any any', 'access-list 110 deny ip any any', `ip nat inside source list 1 interface ${OUT} overload`,
-    'ip inspect name R tcp', 'ip inspect name R udp', 'ip inspect name R icmp', ...global,
-    `interface ${OUT}`, ` ip address ${ROUTER} 255.255.255.0`, ' ip nat outside', ' ip access-group 102 out', ' ip access-group 110 in', ' no ip unreachables', ...indent(out),
-    `interface ${IN}`, ' ip address 10.0.0.1 255.255.255.0', ' ip nat inside', ' ip inspect R in', ...indent(inner),
+    'access-list 1 permit 10.0.0.0 0.0.0.255',
+    'access-list 102 permit ip any any',
+    'access-list 110 deny ip any any',
+    `ip nat inside source list 1 interface ${OUT} overload`,
+    'ip inspect name R tcp',
+    'ip inspect name R udp',
+    'ip inspect name R icmp',
+    ...global,
+    `interface ${OUT}`,
+    ` ip address ${ROUTER} 255.255.255.0`,
+    ' ip nat outside',
+    ' ip access-group 102 out',
+    ' ip access-group 110 in',
+    ' no ip unreachables',
+    ...indent(out),
+    `interface ${IN}`,
+    ' ip address 10.0.0.1 255.255.255.0',
+    ' ip nat inside',
+    ' ip inspect R in',
+    ...indent(inner),
     'ip route 0.0.0.0 0.0.0.0 203.0.113.254',
   ].join('\n');
 }
@@ -50,7 +66,10 @@ function populated(text = config()): { box: Box; alive: () => string } {
       ['e', query({ from: PEER, to: ROUTER, type: 0, ident: 7 })],
       ['s', query({ from: PEER, to: ROUTER, type: 14, ident: 7 })],
     ];
-    return frames.filter(([, frame]) => box.send(OUT, frame).some((line) => line.startsWith(`${IN} `))).map(([letter]) => letter).join('');
+    return frames
+      .filter(([, frame]) => box.send(OUT, frame).some((line) => line.startsWith(`${IN} `)))
+      .map(([letter]) => letter)
+      .join('');
   };
   return { box, alive };
 }
@@ -62,7 +81,9 @@ t.test('the same policy again: nothing ends, nothing is counted, NAT is as it wa
   t.equal(alive(), 'tues');
   const before = figures();
   const hits = box.hits('102');
-  const keys = box.sessions().map((row) => JSON.stringify([row.session, row.initiatorGlobal, row.initiatorGlobalPort, row.state, row.sent]));
+  const keys = box
+    .sessions()
+    .map((row) => JSON.stringify([row.session, row.initiatorGlobal, row.initiatorGlobalPort, row.state, row.sent]));
   box.delta();
   for (let i = 0; i < 10; i++) {
     box.install(config());
@@ -70,19 +91,53 @@ t.test('the same policy again: nothing ends, nothing is counted, NAT is as it wa
   }
   t.strictSame(figures(), before);
   t.strictSame(box.hits('102'), hits);
-  t.strictSame(box.sessions().map((row) => JSON.stringify([row.session, row.initiatorGlobal, row.initiatorGlobalPort, row.state, row.sent])), keys);
+  t.strictSame(
+    box.sessions().map((row) => JSON.stringify([row.session, row.initiatorGlobal, row.initiatorGlobalPort, row.state, row.sent])),
+    keys,
+  );
   t.strictSame(box.delta(), {
-    received: 40, transmitted: 40, 'tcp-packets': 10, 'udp-packets': 10, 'icmp-packets': 20, 'policy-reloads': 10,
+    received: 40,
+    transmitted: 40,
+    'tcp-packets': 10,
+    'udp-packets': 10,
+    'icmp-packets': 20,
+    'policy-reloads': 10,
   });
 });
 
 t.test('what ends a session, and what does not', async (t) => {
   const cases: [name: string, text: string, alive: string][] = [
-    ['an input list that denies the opening', config({ global: ['access-list 103 deny tcp any any eq 80', 'access-list 103 permit ip any any'], in: ['ip access-group 103 in'] }), 'ues'],
-    ['an output list sees the translated source', config({ global: [`access-list 103 permit ip host ${ROUTER} any`, 'access-list 104 deny ip any any'], out: ['no ip access-group 102 out', 'ip access-group 103 out'] }), 'tues'],
-    ['and denies by it', config({ global: ['access-list 103 permit ip host 10.0.0.2 any'], out: ['no ip access-group 102 out', 'ip access-group 103 out'] }), ''],
-    ['established is for what has begun', config({ global: ['access-list 103 permit tcp any any established'], in: ['ip access-group 103 in'] }), ''],
-    ['timestamps are judged as such', config({ global: ['access-list 103 deny icmp any any timestamp-request', 'access-list 103 permit ip any any'], in: ['ip access-group 103 in'] }), 'tue'],
+    [
+      'an input list that denies the opening',
+      config({ global: ['access-list 103 deny tcp any any eq 80', 'access-list 103 permit ip any any'], in: ['ip access-group 103 in'] }),
+      'ues',
+    ],
+    [
+      'an output list sees the translated source',
+      config({
+        global: [`access-list 103 permit ip host ${ROUTER} any`, 'access-list 104 deny ip any any'],
+        out: ['no ip access-group 102 out', 'ip access-group 103 out'],
+      }),
+      'tues',
+    ],
+    [
+      'and denies by it',
+      config({ global: ['access-list 103 permit ip host 10.0.0.2 any'], out: ['no ip access-group 102 out', 'ip access-group 103 out'] }),
+      '',
+    ],
+    [
+      'established is for what has begun',
+      config({ global: ['access-list 103 permit tcp any any established'], in: ['ip access-group 103 in'] }),
+      '',
+    ],
+    [
+      'timestamps are judged as such',
+      config({
+        global: ['access-list 103 deny icmp any any timestamp-request', 'access-list 103 permit ip any any'],
+        in: ['ip access-group 103 in'],
+      }),
+      'tue',
+    ],
     ['no rule for UDP', config({ global: ['no ip inspect name R udp'] }), 'tes'],
     ['the rule moves to the other interface', config({ out: ['ip inspect R out'], in: ['no ip inspect R in'] }), 'tues'],
     ['no rule at all', config({ in: ['no ip inspect R in'] }), ''],
@@ -112,9 +167,17 @@ t.test('time-outs, rule and audit are adopted', async (t) => {
   const { box, alive } = populated(config({ global: ['ip inspect tcp idle-time 1000'] }));
   box.said();
   alive();
-  box.install(config({ global: [
-    'ip inspect tcp idle-time 50', 'ip inspect udp idle-time 500', 'ip inspect name R icmp timeout 300', 'ip inspect name R tcp audit-trail on', 'ip inspect name R http',
-  ] }));
+  box.install(
+    config({
+      global: [
+        'ip inspect tcp idle-time 50',
+        'ip inspect udp idle-time 500',
+        'ip inspect name R icmp timeout 300',
+        'ip inspect name R tcp audit-trail on',
+        'ip inspect name R http',
+      ],
+    }),
+  );
   t.equal(alive(), 'tues');
   const { sessions } = box.engine.plane;
   const keyword = (protocol: number): string => {
@@ -140,7 +203,9 @@ t.test('time-outs, rule and audit are adopted', async (t) => {
   audited.box.install(config({ global: ['ip inspect name R tcp audit-trail on'] }));
   audited.alive();
   audited.box.send(IN, segment({ from: HOST, to: PEER, sport: 4000, dport: 80, flags: 'R', seq: 101 }));
-  t.strictSame(audited.box.said(), [`%FW-6-SESS_AUDIT_TRAIL: Stop tcp session: initiator (${HOST}:4000) sent 0 bytes -- responder (${PEER}:80) sent 0 bytes`]);
+  t.strictSame(audited.box.said(), [
+    `%FW-6-SESS_AUDIT_TRAIL: Stop tcp session: initiator (${HOST}:4000) sent 0 bytes -- responder (${PEER}:80) sent 0 bytes`,
+  ]);
 
   const dns = new Box(config({ global: ['ip inspect name R dns timeout 100'] }));
   dns.send(IN, userDatagram({ from: HOST, to: PEER, sport: 1, dport: 53 }));
@@ -154,7 +219,14 @@ t.test('time-outs, rule and audit are adopted', async (t) => {
 });
 
 t.test('sessions of a rule are counted under its name', async (t) => {
-  const limited = (n: number): string => config({ global: [`ip inspect name R parameter max-sessions ${n} tcp`, `ip inspect name R parameter max-sessions ${n} udp`, `ip inspect name R parameter max-sessions ${n} icmp`] });
+  const limited = (n: number): string =>
+    config({
+      global: [
+        `ip inspect name R parameter max-sessions ${n} tcp`,
+        `ip inspect name R parameter max-sessions ${n} udp`,
+        `ip inspect name R parameter max-sessions ${n} icmp`,
+      ],
+    });
   const { box, alive } = populated();
   box.install(limited(5));
   t.equal(alive(), 'tues');
@@ -196,10 +268,19 @@ t.test('an error is no leave for a session that is not allowed any more', async 
 });
 
 t.test('transparent: IPv6 has no list to pass', async (t) => {
-  const pair = (...lines: string[]): string => [
-    'ip inspect name R tcp', 'access-list 101 permit ip any any', 'bridge irb', `interface ${OUT}`, ' bridge-group 1', ' ip inspect R in', ...lines, `interface ${IN}`, ' bridge-group 1',
-    'bridge 1 protocol ieee',
-  ].join('\n');
+  const pair = (...lines: string[]): string =>
+    [
+      'ip inspect name R tcp',
+      'access-list 101 permit ip any any',
+      'bridge irb',
+      `interface ${OUT}`,
+      ' bridge-group 1',
+      ' ip inspect R in',
+      ...lines,
+      `interface ${IN}`,
+      ' bridge-group 1',
+      'bridge 1 protocol ieee',
+    ].join('\n');
   const box = new Box(pair());
   const c = new Conversation(box, { interfaces: [OUT, IN], client: '192.0.2.1', server: '192.0.2.2' });
   c.open();
@@ -219,7 +300,12 @@ t.test('transparent: IPv6 has no list to pass', async (t) => {
 
 t.test('a mail session in the middle of its dialogue, over a hundred policies', async (t) => {
   const box = new Box(REFERENCE);
-  const c = new Conversation(box, { interfaces: ['Ethernet2/0', 'Ethernet2/1'], client: PEER, server: '172.22.1.110', serverLocal: '10.10.10.2' });
+  const c = new Conversation(box, {
+    interfaces: ['Ethernet2/0', 'Ethernet2/1'],
+    client: PEER,
+    server: '172.22.1.110',
+    serverLocal: '10.10.10.2',
+  });
   c.open();
   const seqs: [number, number] = [1, 1];
   const next: [string[], string[]] = [[], []];

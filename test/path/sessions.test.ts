@@ -23,11 +23,19 @@ interface Placed {
 
 /** Two routed interfaces with further lines each, and lines of global mode. */
 function routed(lines: readonly string[], { a = 'ip inspect R in', b = '' }: Placed = {}): string {
-  const inner = (text: string): string[] => text.split('\n').filter((line) => line !== '').map((line) => ` ${line}`);
+  const inner = (text: string): string[] =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => ` ${line}`);
   return [
     ...lines,
-    `interface ${A}`, ' ip address 192.0.2.1 255.255.255.0', ...inner(a),
-    `interface ${B}`, ' ip address 198.51.100.1 255.255.255.0', ...inner(b),
+    `interface ${A}`,
+    ' ip address 192.0.2.1 255.255.255.0',
+    ...inner(a),
+    `interface ${B}`,
+    ' ip address 198.51.100.1 255.255.255.0',
+    ...inner(b),
   ].join('\n');
 }
 
@@ -37,7 +45,9 @@ const OPENED = { 'sessions-opened': 1, 'sessions-current': 1 };
 const ENDED = { 'sessions-closed': 1, 'sessions-current': -1 };
 
 t.test('TCP: half-open, established, terminating, each with its own time', async (t) => {
-  const box = new Box(routed(['ip inspect tcp synwait-time 7', 'ip inspect tcp finwait-time 3', 'ip inspect tcp idle-time 100', 'ip inspect name R tcp']));
+  const box = new Box(
+    routed(['ip inspect tcp synwait-time 7', 'ip inspect tcp finwait-time 3', 'ip inspect tcp idle-time 100', 'ip inspect name R tcp']),
+  );
   const c = new Conversation(box, ENDS);
   c.send(0, { seq: 0, flags: 'S' });
   t.strictSame(box.delta(), { ...TCP, ...OPENED, 'sessions-half-open': 1, 'sessions-max-ever': 1 });
@@ -53,9 +63,10 @@ t.test('TCP: half-open, established, terminating, each with its own time', async
 
   c.open();
   t.strictSame(box.delta(), { received: 3, transmitted: 3, 'tcp-packets': 3, ...OPENED });
-  t.strictSame(showInspectSessions(await box.state(), false).replace(/ Session \w+/, ' Session ID'), [
-    'Established Sessions', ' Session ID (192.0.2.9:4000)=>(198.51.100.25:8000) tcp SIS_OPEN', '',
-  ].join('\n'));
+  t.strictSame(
+    showInspectSessions(await box.state(), false).replace(/ Session \w+/, ' Session ID'),
+    ['Established Sessions', ' Session ID (192.0.2.9:4000)=>(198.51.100.25:8000) tcp SIS_OPEN', ''].join('\n'),
+  );
   box.wait(99_999);
   c.send(1, { seq: 1, data: 'late' });
   box.wait(99_999);
@@ -69,7 +80,10 @@ t.test('TCP: half-open, established, terminating, each with its own time', async
   box.wait(50_000);
   c.send(1, { seq: 1, ack: 2, flags: 'FA' });
   t.strictSame(box.delta(), { ...TCP, 'sessions-terminating': 1 });
-  t.match(showInspectSessions(await box.state(), false), /^Terminating Sessions\n Session \w+ \(192\.0\.2\.9:4000\)=>\(198\.51\.100\.25:8000\) tcp SIS_CLOSING\n$/);
+  t.match(
+    showInspectSessions(await box.state(), false),
+    /^Terminating Sessions\n Session \w+ \(192\.0\.2\.9:4000\)=>\(198\.51\.100\.25:8000\) tcp SIS_CLOSING\n$/,
+  );
   c.send(0, { seq: 2, ack: 2, flags: 'A' });
   box.wait(2_999);
   t.strictSame(box.delta(), TCP);
@@ -93,12 +107,26 @@ t.test('an idle session is forgotten after an hour, and its next segment belongs
 });
 
 t.test('UDP, DNS, and the time-out of a line', async (t) => {
-  const box = new Box(routed(['ip inspect udp idle-time 20', 'ip inspect dns-timeout 4', 'ip inspect name R udp', 'ip inspect name R dns timeout 60', 'ip inspect name R ntp timeout 90']));
+  const box = new Box(
+    routed([
+      'ip inspect udp idle-time 20',
+      'ip inspect dns-timeout 4',
+      'ip inspect name R udp',
+      'ip inspect name R dns timeout 60',
+      'ip inspect name R ntp timeout 90',
+    ]),
+  );
   const there = (dport: number): Uint8Array => userDatagram({ from: CLIENT, to: SERVER, sport: 1000, dport });
   const back = (sport: number): Uint8Array => userDatagram({ from: SERVER, to: CLIENT, sport, dport: 1000 });
   const lasts = (port: number, ms: number): void => {
     box.send(A, there(port));
-    t.strictSame(box.delta(), { ...PASSED, 'udp-packets': 1, ...OPENED, 'sessions-half-open': 1, ...(port === 5000 && { 'sessions-max-ever': 1 }) });
+    t.strictSame(box.delta(), {
+      ...PASSED,
+      'udp-packets': 1,
+      ...OPENED,
+      'sessions-half-open': 1,
+      ...(port === 5000 && { 'sessions-max-ever': 1 }),
+    });
     box.send(B, back(port));
     t.strictSame(box.delta(), { ...PASSED, 'udp-packets': 1, 'sessions-half-open': -1 }, 'the first answer makes it open');
     box.wait(ms - 1);
@@ -113,7 +141,9 @@ t.test('UDP, DNS, and the time-out of a line', async (t) => {
 });
 
 t.test('ICMP: a query has the replies of its own type and the errors about it, nothing else', async (t) => {
-  const box = new Box(routed(['access-list 100 deny ip any any', 'ip inspect name R icmp'], { b: 'ip access-group 100 in\nno ip unreachables' }));
+  const box = new Box(
+    routed(['access-list 100 deny ip any any', 'ip inspect name R icmp'], { b: 'ip access-group 100 in\nno ip unreachables' }),
+  );
   const ask = (type: number, ident: number): string[] => box.send(A, query({ from: CLIENT, to: SERVER, type, ident }));
   const hear = (type: number, ident: number, from: string = SERVER): string[] => box.send(B, query({ from, to: CLIENT, type, ident }));
   const denied = { received: 1, dropped: 1, 'drop acl.denied': 1 };
@@ -121,7 +151,12 @@ t.test('ICMP: a query has the replies of its own type and the errors about it, n
   t.strictSame(box.delta(), { ...PASSED, 'icmp-packets': 1, ...OPENED, 'sessions-max-ever': 1 }, 'not counted as half-open');
   t.equal(hear(0, 7).length, 1);
   t.strictSame(box.delta(), { ...PASSED, 'icmp-packets': 1 });
-  for (const [type, ident] of [[14, 7], [0, 8], [13, 7], [16, 7]] as const) {
+  for (const [type, ident] of [
+    [14, 7],
+    [0, 8],
+    [13, 7],
+    [16, 7],
+  ] as const) {
     t.strictSame(hear(type, ident), [], `type ${type}, identifier ${ident}`);
     t.strictSame(box.delta(), denied);
   }
@@ -138,14 +173,24 @@ t.test('ICMP: a query has the replies of its own type and the errors about it, n
   t.strictSame(box.delta(), { received: 2, transmitted: 1, dropped: 1, 'drop acl.denied': 1 });
 
   const asked = (type: number, ident = 7): Uint8Array => query({ from: CLIENT, to: SERVER, type, ident });
-  const error = (type: number, code: number, about: Uint8Array): string[] => box.send(B, icmpError({ from: '198.51.100.2', to: CLIENT, type, code, about }));
-  for (const [type, code] of [[3, 1], [3, 13], [11, 0]] as const) {
+  const error = (type: number, code: number, about: Uint8Array): string[] =>
+    box.send(B, icmpError({ from: '198.51.100.2', to: CLIENT, type, code, about }));
+  for (const [type, code] of [
+    [3, 1],
+    [3, 13],
+    [11, 0],
+  ] as const) {
     t.strictSame(error(type, code, asked(8)), [`Ethernet0 icmp 198.51.100.2 ${CLIENT} ${type}/${code}`]);
     t.strictSame(error(type, code, asked(13)), [`Ethernet0 icmp 198.51.100.2 ${CLIENT} ${type}/${code}`]);
     t.strictSame(box.delta(), { received: 2, transmitted: 2 });
   }
   for (const [type, code, about] of [
-    [4, 0, asked(8)], [5, 1, asked(8)], [12, 0, asked(8)], [3, 1, asked(8, 9)], [3, 1, asked(17)], [3, 1, userDatagram({ from: CLIENT, to: SERVER, sport: 1, dport: 2 })],
+    [4, 0, asked(8)],
+    [5, 1, asked(8)],
+    [12, 0, asked(8)],
+    [3, 1, asked(8, 9)],
+    [3, 1, asked(17)],
+    [3, 1, userDatagram({ from: CLIENT, to: SERVER, sport: 1, dport: 2 })],
   ] as const) {
     t.strictSame(error(type, code, about), [], `${type}/${code}`);
     t.strictSame(box.delta(), denied);
@@ -163,14 +208,19 @@ t.test('ICMP: a query has the replies of its own type and the errors about it, n
 });
 
 t.test('errors about TCP and UDP go with their session and with no other', async (t) => {
-  const box = new Box(routed(['access-list 100 deny ip any any', 'ip inspect name R tcp', 'ip inspect name R udp'], { b: 'ip access-group 100 in\nno ip unreachables' }));
+  const box = new Box(
+    routed(['access-list 100 deny ip any any', 'ip inspect name R tcp', 'ip inspect name R udp'], {
+      b: 'ip access-group 100 in\nno ip unreachables',
+    }),
+  );
   const c = new Conversation(box, ENDS);
   c.open();
   c.send(0, { seq: 1, data: 'x' });
   const datagram = userDatagram({ from: CLIENT, to: SERVER, sport: 1000, dport: 5000, data: 'x' });
   box.send(A, datagram);
   box.delta();
-  const error = (about: Uint8Array, quoted = 64, from = '198.51.100.2'): string[] => box.send(B, icmpError({ from, to: CLIENT, type: 3, code: 4, rest: 1400, about, quoted }));
+  const error = (about: Uint8Array, quoted = 64, from = '198.51.100.2'): string[] =>
+    box.send(B, icmpError({ from, to: CLIENT, type: 3, code: 4, rest: 1400, about, quoted }));
   const passed = [`Ethernet0 icmp 198.51.100.2 ${CLIENT} 3/4`];
   t.strictSame(error(c.frame(0, { seq: 1, data: 'x' })), passed);
   t.strictSame(error(c.frame(0, { seq: 1, data: 'x' }), 8), passed, 'eight octets are enough');
@@ -212,7 +262,12 @@ t.test('in and out rules of both interfaces', async (t) => {
 });
 
 t.test('sessions of a rule: parameter max-sessions', async (t) => {
-  const box = new Box(routed(['ip inspect name R parameter max-sessions 2 tcp', 'ip inspect name R parameter max-sessions 2 udp', 'ip inspect name S tcp'], { a: 'ip inspect R in', b: 'ip inspect S in' }));
+  const box = new Box(
+    routed(['ip inspect name R parameter max-sessions 2 tcp', 'ip inspect name R parameter max-sessions 2 udp', 'ip inspect name S tcp'], {
+      a: 'ip inspect R in',
+      b: 'ip inspect S in',
+    }),
+  );
   const open = (port: number): Conversation => {
     const c = new Conversation(box, { ...ENDS, port });
     c.open();
@@ -223,7 +278,12 @@ t.test('sessions of a rule: parameter max-sessions', async (t) => {
   box.delta();
   open(4001).send(0, { seq: 0, flags: 'S' });
   t.strictSame(box.delta(), {
-    received: 4, dropped: 4, 'drop session.max-sessions': 2, 'drop tcp.handshake': 1, 'drop tcp.midstream': 1, 'sessions-refused': 2,
+    received: 4,
+    dropped: 4,
+    'drop session.max-sessions': 2,
+    'drop tcp.handshake': 1,
+    'drop tcp.midstream': 1,
+    'sessions-refused': 2,
   });
   box.send(B, segment({ from: SERVER, to: CLIENT, sport: 1, dport: 2, flags: 'S' }));
   t.strictSame(box.delta(), { ...TCP, ...OPENED, 'sessions-half-open': 1, 'sessions-max-ever': 1 }, 'another rule has its own count');
@@ -235,7 +295,13 @@ t.test('sessions of a rule: parameter max-sessions', async (t) => {
 
 t.test('ip port-map', async (t) => {
   const rules = ['tcp', 'udp', 'smtp', 'ftp', 'http'].map((keyword) => `ip inspect name R ${keyword}`);
-  const maps = ['ip port-map smtp port 2525', 'ip port-map smtp port 24 list 10', 'ip port-map ftp port 2121', 'ip port-map http port 8080', 'access-list 10 permit 198.51.100.25'];
+  const maps = [
+    'ip port-map smtp port 2525',
+    'ip port-map smtp port 24 list 10',
+    'ip port-map ftp port 2121',
+    'ip port-map http port 8080',
+    'access-list 10 permit 198.51.100.25',
+  ];
   const box = new Box(routed([...rules, ...maps]));
   const takes = (to: string, dport: number): string => {
     box.now++;
@@ -243,24 +309,44 @@ t.test('ip port-map', async (t) => {
     return box.keyword();
   };
   const table: [string, number, string][] = [
-    [SERVER, 25, 'smtp'], [SERVER, 2525, 'smtp'], [SERVER, 24, 'smtp'], ['198.51.100.26', 24, 'tcp'], [SERVER, 21, 'ftp'], [SERVER, 2121, 'ftp'],
-    [SERVER, 80, 'http'], [SERVER, 8080, 'http'], [SERVER, 8081, 'tcp'],
+    [SERVER, 25, 'smtp'],
+    [SERVER, 2525, 'smtp'],
+    [SERVER, 24, 'smtp'],
+    ['198.51.100.26', 24, 'tcp'],
+    [SERVER, 21, 'ftp'],
+    [SERVER, 2121, 'ftp'],
+    [SERVER, 80, 'http'],
+    [SERVER, 8080, 'http'],
+    [SERVER, 8081, 'tcp'],
   ];
   for (const [to, port, keyword] of table) t.equal(takes(to, port), keyword, `${to}:${port}`);
   const c = new Conversation(box, { ...ENDS, port: 999, serverPort: 2525 });
   c.open();
   c.send(1, { seq: 1, data: '220 mx\r\n' });
-  t.strictSame(c.send(0, { seq: 1, ack: 9, data: 'EXPN root\r\n' }), [`${B} tcp ${CLIENT}:999 ${SERVER}:2525 PA "xxxxxxxxx\\r\\n"`], 'mail at another port is inspected');
+  t.strictSame(
+    c.send(0, { seq: 1, ack: 9, data: 'EXPN root\r\n' }),
+    [`${B} tcp ${CLIENT}:999 ${SERVER}:2525 PA "xxxxxxxxx\\r\\n"`],
+    'mail at another port is inspected',
+  );
 });
 
 t.test('where static NAT changes the port, the mail engine takes either', async (t) => {
-  const nat = (local: number, global: number): Box => new Box(routed(
-    ['ip inspect name R tcp', 'ip inspect name R smtp', `ip nat inside source static tcp ${SERVER} ${local} 192.0.2.25 ${global}`],
-    { a: 'ip inspect R in\nip nat outside', b: 'ip nat inside' },
-  ));
-  for (const [local, global, keyword] of [[25, 2525, 'smtp'], [2525, 25, 'smtp'], [2525, 2526, 'tcp']] as const) {
+  const nat = (local: number, global: number): Box =>
+    new Box(
+      routed(
+        ['ip inspect name R tcp', 'ip inspect name R smtp', `ip nat inside source static tcp ${SERVER} ${local} 192.0.2.25 ${global}`],
+        { a: 'ip inspect R in\nip nat outside', b: 'ip nat inside' },
+      ),
+    );
+  for (const [local, global, keyword] of [
+    [25, 2525, 'smtp'],
+    [2525, 25, 'smtp'],
+    [2525, 2526, 'tcp'],
+  ] as const) {
     const box = nat(local, global);
-    t.strictSame(box.send(A, segment({ from: CLIENT, to: '192.0.2.25', sport: 9, dport: global, flags: 'S' })), [`${B} tcp ${CLIENT}:9 ${SERVER}:${local} S`]);
+    t.strictSame(box.send(A, segment({ from: CLIENT, to: '192.0.2.25', sport: 9, dport: global, flags: 'S' })), [
+      `${B} tcp ${CLIENT}:9 ${SERVER}:${local} S`,
+    ]);
     t.equal(box.keyword(), keyword);
   }
 });
@@ -268,7 +354,9 @@ t.test('where static NAT changes the port, the mail engine takes either', async 
 t.test('router-traffic is stored, printed, and said to have no effect', async (t) => {
   const { configuration, rejected } = parseConfiguration('ip inspect name R tcp router-traffic\nip inspect name R icmp router-traffic\n');
   t.strictSame(rejected, []);
-  t.strictSame(warningsFor(configuration), ['% inspection rule R: router-traffic has no effect, the firewall opens no sessions of its own']);
+  t.strictSame(warningsFor(configuration), [
+    '% inspection rule R: router-traffic has no effect, the firewall opens no sessions of its own',
+  ]);
 });
 
 t.test('segments of no session: a rule drops them, block-non-session everywhere', async (t) => {
@@ -292,9 +380,18 @@ t.test('a full table: half-open sessions go, established ones never', async (t) 
   half.send(0, { seq: 0, flags: 'S' });
   box.delta();
   const next = new Conversation(box, { ...ENDS, port: 4004 });
-  t.strictSame(next.send(0, { seq: 0, flags: 'S' }), [`${B} tcp ${CLIENT}:4003 ${SERVER}:8000 R`, `${B} tcp ${CLIENT}:4004 ${SERVER}:8000 S`]);
+  t.strictSame(next.send(0, { seq: 0, flags: 'S' }), [
+    `${B} tcp ${CLIENT}:4003 ${SERVER}:8000 R`,
+    `${B} tcp ${CLIENT}:4004 ${SERVER}:8000 S`,
+  ]);
   t.strictSame(box.delta(), {
-    received: 1, transmitted: 2, generated: 1, 'tcp-packets': 1, 'resets-sent': 1, 'sessions-opened': 1, 'sessions-closed': 1,
+    received: 1,
+    transmitted: 2,
+    generated: 1,
+    'tcp-packets': 1,
+    'resets-sent': 1,
+    'sessions-opened': 1,
+    'sessions-closed': 1,
   });
   next.send(1, { seq: 0, flags: 'SA' });
   next.send(0, { seq: 1, flags: 'A' });
@@ -305,10 +402,18 @@ t.test('a full table: half-open sessions go, established ones never', async (t) 
 });
 
 t.test('access lists: established, fragments, log and log-input', async (t) => {
-  const box = new Box(routed([
-    'access-list 101 permit tcp any any established', 'access-list 101 deny udp any any fragments', 'access-list 101 permit udp any any eq 5000 log',
-    'access-list 101 deny icmp any any timestamp-request log-input', 'access-list 101 deny ip any any',
-  ], { a: 'ip access-group 101 in\nno ip unreachables' }));
+  const box = new Box(
+    routed(
+      [
+        'access-list 101 permit tcp any any established',
+        'access-list 101 deny udp any any fragments',
+        'access-list 101 permit udp any any eq 5000 log',
+        'access-list 101 deny icmp any any timestamp-request log-input',
+        'access-list 101 deny ip any any',
+      ],
+      { a: 'ip access-group 101 in\nno ip unreachables' },
+    ),
+  );
   box.said();
   const tcp = (flags: string): string[] => box.send(A, segment({ from: CLIENT, to: SERVER, sport: 5, dport: 6, flags }));
   t.equal(tcp('A').length + tcp('R').length + tcp('SA').length + tcp('FA').length, 4);
@@ -325,17 +430,24 @@ t.test('access lists: established, fragments, log and log-input', async (t) => {
   t.strictSame(box.said(), [`%SEC-6-IPACCESSLOGP: list 101 permitted udp ${CLIENT}(5) -> ${SERVER}(5000), 1 packet`]);
 
   box.send(A, query({ from: CLIENT, to: SERVER, type: 13, ident: 1 }));
-  t.strictSame(box.said(), [`%SEC-6-IPACCESSLOGDP: list 101 denied icmp ${CLIENT} (Ethernet0 0200.0000.0101) -> ${SERVER} (13/0), 1 packet`]);
+  t.strictSame(box.said(), [
+    `%SEC-6-IPACCESSLOGDP: list 101 denied icmp ${CLIENT} (Ethernet0 0200.0000.0101) -> ${SERVER} (13/0), 1 packet`,
+  ]);
   box.wait(300_000);
   box.send(A, datagram);
-  t.strictSame(box.said(), [`%SEC-6-IPACCESSLOGP: list 101 permitted udp ${CLIENT}(5) -> ${SERVER}(5000), 1 packet`], 'the denied one is none of its');
+  t.strictSame(
+    box.said(),
+    [`%SEC-6-IPACCESSLOGP: list 101 permitted udp ${CLIENT}(5) -> ${SERVER}(5000), 1 packet`],
+    'the denied one is none of its',
+  );
 });
 
 t.test('access lists: time ranges by the wall clock, minute by minute', async (t) => {
-  const night = (range: string): string => routed(
-    [`time-range NIGHT`, ` ${range}`, 'access-list 101 deny udp any any eq 5000 time-range NIGHT', 'access-list 101 permit ip any any'],
-    { a: 'ip access-group 101 in\nno ip unreachables' },
-  );
+  const night = (range: string): string =>
+    routed(
+      [`time-range NIGHT`, ` ${range}`, 'access-list 101 deny udp any any eq 5000 time-range NIGHT', 'access-list 101 permit ip any any'],
+      { a: 'ip access-group 101 in\nno ip unreachables' },
+    );
   // Friday, 2 January 2026, 21:58:30.250 UTC.
   const start = Date.UTC(2026, 0, 2, 21, 58, 30) / 1000;
   const box = new Box(night('periodic weekdays 22:00 to 23:14'));
@@ -357,15 +469,21 @@ t.test('access lists: time ranges by the wall clock, minute by minute', async (t
   t.ok(passes(), 'not on Saturday');
   box.install(night('absolute start 00:00 01 January 2026'));
   t.notOk(passes(), 'another range of that name, at once');
-  box.install(routed(['access-list 101 deny udp any any eq 5000 time-range NONE', 'access-list 101 permit ip any any'], { a: 'ip access-group 101 in\nno ip unreachables' }));
+  box.install(
+    routed(['access-list 101 deny udp any any eq 5000 time-range NONE', 'access-list 101 permit ip any any'], {
+      a: 'ip access-group 101 in\nno ip unreachables',
+    }),
+  );
   t.notOk(passes(), 'a range that does not exist is always active');
 });
 
 t.test('access lists: an output list sees the datagram as it leaves, ports included', async (t) => {
-  const box = new Box(routed(
-    [`ip nat inside source static tcp ${SERVER} 2525 192.0.2.25 25`, `access-list 101 permit tcp any host ${SERVER} eq 2525`],
-    { a: 'ip nat outside', b: 'ip nat inside\nip access-group 101 out' },
-  ));
+  const box = new Box(
+    routed([`ip nat inside source static tcp ${SERVER} 2525 192.0.2.25 25`, `access-list 101 permit tcp any host ${SERVER} eq 2525`], {
+      a: 'ip nat outside',
+      b: 'ip nat inside\nip access-group 101 out',
+    }),
+  );
   t.equal(box.send(A, segment({ from: CLIENT, to: '192.0.2.25', sport: 9, dport: 25, flags: 'S' })).length, 1);
   t.strictSame(box.hits('101'), [1]);
 });

@@ -23,7 +23,12 @@ const OTHER = '198.51.100.26';
 /** Two routed interfaces; sessions open from the first. */
 function routed(...lines: string[]): string {
   return [
-    ...lines, `interface ${A}`, ' ip address 192.0.2.1 255.255.255.0', ' ip inspect R in', `interface ${B}`, ' ip address 198.51.100.1 255.255.255.0',
+    ...lines,
+    `interface ${A}`,
+    ' ip address 192.0.2.1 255.255.255.0',
+    ' ip inspect R in',
+    `interface ${B}`,
+    ' ip address 198.51.100.1 255.255.255.0',
   ].join('\n');
 }
 
@@ -49,11 +54,20 @@ t.test('total: one victim, the oldest, for every request above high until below 
   box.send(B, segment({ from: SERVER, to: '192.0.2.9', sport: 80, dport: 1, flags: 'SA', seq: 9000, ack: 2 }));
   box.delta();
   t.strictSame(box.send(A, syn(6)), [
-    `${A} tcp ${SERVER}:80 192.0.2.9:1 RA`, `${B} tcp 192.0.2.9:1 ${SERVER}:80 RA`, `${B} tcp 192.0.2.9:6 ${SERVER}:80 S`,
+    `${A} tcp ${SERVER}:80 192.0.2.9:1 RA`,
+    `${B} tcp 192.0.2.9:1 ${SERVER}:80 RA`,
+    `${B} tcp 192.0.2.9:6 ${SERVER}:80 S`,
   ]);
   t.strictSame(box.said(), ['%FW-4-ALERT_ON: getting aggressive, count (6/5) current 1-min rate: 6']);
   t.strictSame(box.delta(), {
-    received: 1, generated: 2, transmitted: 3, 'tcp-packets': 1, 'resets-sent': 2, 'sessions-opened': 1, 'sessions-closed': 1, 'event flood.half-open': 1,
+    received: 1,
+    generated: 2,
+    transmitted: 3,
+    'tcp-packets': 1,
+    'resets-sent': 2,
+    'sessions-opened': 1,
+    'sessions-closed': 1,
+    'event flood.half-open': 1,
     // The new one is there before the victim is gone.
     'sessions-max-ever': 1,
   });
@@ -61,11 +75,22 @@ t.test('total: one victim, the oldest, for every request above high until below 
     const view = new DataView(octets.buffer, octets.byteOffset);
     return [view.getUint32(38), view.getUint32(42)];
   });
-  t.strictSame(numbers, [[9001, 2], [2, 9001]], 'both by the next number of the other side');
+  t.strictSame(
+    numbers,
+    [
+      [9001, 2],
+      [2, 9001],
+    ],
+    'both by the next number of the other side',
+  );
 
   t.strictSame(box.send(A, syn(7)), [`${B} tcp 192.0.2.9:7 ${SERVER}:80 S`], 'UDP goes without a word');
   t.strictSame(box.delta(), { received: 1, transmitted: 1, 'tcp-packets': 1, 'sessions-opened': 1, 'sessions-closed': 1 });
-  t.strictSame(box.send(A, syn(8)), [`${B} tcp 192.0.2.9:3 ${SERVER}:80 R`, `${B} tcp 192.0.2.9:8 ${SERVER}:80 S`], 'a source that was never answered gets nothing');
+  t.strictSame(
+    box.send(A, syn(8)),
+    [`${B} tcp 192.0.2.9:3 ${SERVER}:80 R`, `${B} tcp 192.0.2.9:8 ${SERVER}:80 S`],
+    'a source that was never answered gets nothing',
+  );
   t.strictSame(box.send(A, syn(8)), [`${B} tcp 192.0.2.9:8 ${SERVER}:80 S`], 'the same SYN again is no new request');
   t.equal(half(box), 5);
   t.strictSame(box.said(), [], 'one alert');
@@ -83,7 +108,9 @@ t.test('total: one victim, the oldest, for every request above high until below 
 });
 
 t.test('the reference document: above 500, until below 400', async (t) => {
-  const box = new Box(routed('ip inspect tcp max-incomplete host 1000', 'ip inspect one-minute high 100000', 'ip inspect one-minute low 90000', ...RULES));
+  const box = new Box(
+    routed('ip inspect tcp max-incomplete host 1000', 'ip inspect one-minute high 100000', 'ip inspect one-minute low 90000', ...RULES),
+  );
   box.said();
   for (let i = 0; i < 500; i++) box.send(A, syn(1000 + i));
   t.strictSame(box.said(), []);
@@ -100,7 +127,9 @@ t.test('the reference document: above 500, until below 400', async (t) => {
 });
 
 t.test('one-minute: the rate alone, with hysteresis', async (t) => {
-  const box = new Box(routed('ip inspect one-minute high 10', 'ip inspect one-minute low 6', 'ip inspect tcp max-incomplete host 1000', ...RULES));
+  const box = new Box(
+    routed('ip inspect one-minute high 10', 'ip inspect one-minute low 6', 'ip inspect tcp max-incomplete host 1000', ...RULES),
+  );
   box.said();
   const answer = (port: number): void => {
     box.send(B, segment({ from: SERVER, to: '192.0.2.9', sport: 80, dport: port, flags: 'SA', seq: 1, ack: port + 1 }));
@@ -148,8 +177,17 @@ t.test('per host: the oldest to that host goes; block-time: all go and nobody co
     `%FW-2-BLOCK_HOST: Blocking new TCP connections to host ${SERVER} for 2 minutes (half-open count 2 exceeded).`,
   ]);
   t.strictSame(blocking.delta(), {
-    received: 1, generated: 2, transmitted: 2, dropped: 1, 'drop session.blocked-host': 1, 'resets-sent': 2, 'sessions-closed': 2, 'sessions-current': -2,
-    'sessions-half-open': -2, 'sessions-refused': 1, 'event flood.per-host': 2,
+    received: 1,
+    generated: 2,
+    transmitted: 2,
+    dropped: 1,
+    'drop session.blocked-host': 1,
+    'resets-sent': 2,
+    'sessions-closed': 2,
+    'sessions-current': -2,
+    'sessions-half-open': -2,
+    'sessions-refused': 1,
+    'event flood.per-host': 2,
   });
   t.equal(up.send(0, { seq: 1, data: 'x' }).length, 1, 'an established session is untouched');
   t.equal(blocking.send(A, syn(3, OTHER)).length, 1, 'so are other hosts');
@@ -169,7 +207,8 @@ t.test('per source: off by default', async (t) => {
   t.strictSame(box.send(A, syn(4)), []);
   t.strictSame(box.delta(), drop('flood.per-source'));
   t.equal(box.send(A, syn(4, SERVER, '192.0.2.10')).length, 1, 'another source');
-  const reset = (port: number): void => void box.send(A, segment({ from: '192.0.2.9', to: SERVER, sport: port, dport: 80, flags: 'R', seq: port + 1 }));
+  const reset = (port: number): void =>
+    void box.send(A, segment({ from: '192.0.2.9', to: SERVER, sport: port, dport: 80, flags: 'R', seq: port + 1 }));
   for (const port of [1, 2]) reset(port);
   for (const port of [5, 6]) t.equal(box.send(A, syn(port)).length, 1);
   reset(5);
@@ -179,7 +218,15 @@ t.test('per source: off by default', async (t) => {
 });
 
 t.test('alert-off: the same happens in silence', async (t) => {
-  const box = new Box(routed('ip inspect alert-off', 'ip inspect max-incomplete high 2', 'ip inspect max-incomplete low 1', 'ip inspect tcp max-incomplete host 2', ...RULES));
+  const box = new Box(
+    routed(
+      'ip inspect alert-off',
+      'ip inspect max-incomplete high 2',
+      'ip inspect max-incomplete low 1',
+      'ip inspect tcp max-incomplete host 2',
+      ...RULES,
+    ),
+  );
   box.said();
   for (let i = 1; i <= 4; i++) box.send(A, syn(i));
   t.strictSame(box.said(), []);
@@ -187,14 +234,30 @@ t.test('alert-off: the same happens in silence', async (t) => {
 });
 
 t.test('a full table under attack: one victim a request, also when it needs the place', async (t) => {
-  const box = new Box(routed('ip inspect max-sessions 4', 'ip inspect max-incomplete high 2', 'ip inspect max-incomplete low 1', ...RULES, 'ip inspect name R icmp'));
+  const box = new Box(
+    routed(
+      'ip inspect max-sessions 4',
+      'ip inspect max-incomplete high 2',
+      'ip inspect max-incomplete low 1',
+      ...RULES,
+      'ip inspect name R icmp',
+    ),
+  );
   for (const port of [1, 2, 3]) box.send(A, syn(port));
   for (const ident of [1, 2]) box.send(A, query({ from: '192.0.2.9', to: SERVER, type: 8, ident }));
   t.equal(half(box), 2);
   t.equal(box.engine.plane.counters[C.SESSIONS_CURRENT], 4);
   box.delta();
   t.strictSame(box.send(A, syn(4)), [`${B} tcp 192.0.2.9:2 ${SERVER}:80 R`, `${B} tcp 192.0.2.9:4 ${SERVER}:80 S`]);
-  t.strictSame(box.delta(), { received: 1, generated: 1, transmitted: 2, 'tcp-packets': 1, 'resets-sent': 1, 'sessions-opened': 1, 'sessions-closed': 1 });
+  t.strictSame(box.delta(), {
+    received: 1,
+    generated: 1,
+    transmitted: 2,
+    'tcp-packets': 1,
+    'resets-sent': 1,
+    'sessions-opened': 1,
+    'sessions-closed': 1,
+  });
 });
 
 /** Takes what is sent; frames of one TCP port are kept as lines. */
@@ -239,7 +302,10 @@ class Fed {
   constructor(config: string, port: number) {
     const policy = compilePolicy(parseConfiguration(config).configuration, { epoch: 1, verifyChecksums: true });
     this.engine = new ReplayEngine({
-      policy, portOctets: 1 << 20, syntheticArp: true, shape: { smallSlots: 1024, largeSlots: 16, storePages: 1024 },
+      policy,
+      portOctets: 1 << 20,
+      syntheticArp: true,
+      shape: { smallSlots: 1024, largeSlots: 16, storePages: 1024 },
       ports: (name, index, region) => (this.ports[index] = new Listening(name, port, region.u8)),
     });
   }
@@ -270,8 +336,25 @@ t.test('500,000 SYNs beside a mail session: it goes on, thresholds act, memory s
   const c = fed.engine.plane.counters;
   let seq = 1001;
   let ack = 5001;
-  const client = (flags: string, data = ''): void => fed.put(true, segment({ from: CLIENT, to: '172.22.1.110', sport: PORT, dport: 25, flags, seq: flags === 'S' ? 1000 : seq, ack: flags === 'S' ? 0 : ack, data }));
-  const server = (flags: string, data = ''): void => fed.put(false, segment({ from: '10.10.10.2', to: CLIENT, sport: 25, dport: PORT, flags, seq: flags === 'SA' ? 5000 : ack, ack: seq, data }));
+  const client = (flags: string, data = ''): void =>
+    fed.put(
+      true,
+      segment({
+        from: CLIENT,
+        to: '172.22.1.110',
+        sport: PORT,
+        dport: 25,
+        flags,
+        seq: flags === 'S' ? 1000 : seq,
+        ack: flags === 'S' ? 0 : ack,
+        data,
+      }),
+    );
+  const server = (flags: string, data = ''): void =>
+    fed.put(
+      false,
+      segment({ from: '10.10.10.2', to: CLIENT, sport: 25, dport: PORT, flags, seq: flags === 'SA' ? 5000 : ack, ack: seq, data }),
+    );
   const expected: [string[], string[]] = [[], []];
   const toServer = `tcp ${CLIENT}:${PORT} 10.10.10.2:25`;
   const toClient = `tcp 172.22.1.110:25 ${CLIENT}:${PORT}`;
@@ -315,7 +398,11 @@ t.test('500,000 SYNs beside a mail session: it goes on, thresholds act, memory s
   t.ok(c[C.SESSIONS_HALF_OPEN]! <= 50, `${c[C.SESSIONS_HALF_OPEN]} half-open: the limit of one host holds`);
   t.equal(c[C.RESETS_SENT], c[C.SESSIONS_CLOSED], 'every victim is one reset, to the server: no source was ever answered');
   t.equal(c[C.SESSIONS_OPENED]! - c[C.SESSIONS_CLOSED]!, c[C.SESSIONS_HALF_OPEN]! + 1);
-  t.equal(c[C.DROPPED_FRAMES]! - c[C.DROPS + R.TCP_SYN_MISMATCH]!, 0, 'a tuple that comes again with another number is all that is dropped');
+  t.equal(
+    c[C.DROPPED_FRAMES]! - c[C.DROPS + R.TCP_SYN_MISMATCH]!,
+    0,
+    'a tuple that comes again with another number is all that is dropped',
+  );
   // What grows is young garbage of the test itself.
   t.ok(grown < 24 << 20, `${(grown / (1 << 20)).toFixed(1)} MiB more after the second half`);
 });

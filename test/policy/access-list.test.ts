@@ -27,8 +27,27 @@ interface Packet {
 }
 
 const ANY: AccessListEntry = {
-  sequence: 10, permit: true, protocol: -1, src: 0, srcWildcard: -1, dst: 0, dstWildcard: -1, srcPorts: [], dstPorts: [], icmpType: -1, icmpCode: -1,
-  established: false, flagsSet: 0, flagsClear: 0, flagsAny: false, fragments: false, dscp: -1, precedence: -1, tos: -1, log: false, logInput: false,
+  sequence: 10,
+  permit: true,
+  protocol: -1,
+  src: 0,
+  srcWildcard: -1,
+  dst: 0,
+  dstWildcard: -1,
+  srcPorts: [],
+  dstPorts: [],
+  icmpType: -1,
+  icmpCode: -1,
+  established: false,
+  flagsSet: 0,
+  flagsClear: 0,
+  flagsAny: false,
+  fragments: false,
+  dscp: -1,
+  precedence: -1,
+  tos: -1,
+  log: false,
+  logInput: false,
 };
 
 function naive(entries: readonly AccessListEntry[], p: Packet): number {
@@ -56,7 +75,7 @@ function naive(entries: readonly AccessListEntry[], p: Packet): number {
 
 // few distinct values, so that packets and entries meet
 const octet = fc.constantFrom(0, 1, 2, 127, 128, 255);
-const addr = fc.tuple(octet, octet, octet, octet).map(([a, b, c, d]) => ((a << 24) | (b << 16) | (c << 8) | d));
+const addr = fc.tuple(octet, octet, octet, octet).map(([a, b, c, d]) => (a << 24) | (b << 16) | (c << 8) | d);
 const wildcard = fc.oneof(
   fc.constantFrom(0, -1, 0xff, 0xffff, 0x7fffffff, 0x3),
   fc.constantFrom(0x00ff00ff, 0x0000fe00, 0x01000001, 0x80000000 | 0, 0x55555555),
@@ -64,12 +83,25 @@ const wildcard = fc.oneof(
 const port = fc.constantFrom(0, 1, 24, 25, 26, 80, 1023, 1024, 65534, 65535);
 const range = fc.tuple(port, port).map(([a, b]) => (a < b ? [a, b] : [b, a]));
 const neq = port.map((p) => [...(p > 0 ? [0, p - 1] : []), ...(p < 65535 ? [p + 1, 65535] : [])]);
-const ports = fc.oneof(fc.constant([]), range, neq, fc.tuple(range, range).map((pair) => pair.flat()));
-const sometimes = (values: fc.Arbitrary<number>): fc.Arbitrary<number> => fc.oneof({ weight: 4, arbitrary: fc.constant(-1) }, { weight: 1, arbitrary: values });
+const ports = fc.oneof(
+  fc.constant([]),
+  range,
+  neq,
+  fc.tuple(range, range).map((pair) => pair.flat()),
+);
+const sometimes = (values: fc.Arbitrary<number>): fc.Arbitrary<number> =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(-1) }, { weight: 1, arbitrary: values });
 
 const base = fc.record({
-  permit: fc.boolean(), src: addr, srcWildcard: wildcard, dst: addr, dstWildcard: wildcard,
-  dscp: sometimes(fc.nat(63)), precedence: sometimes(fc.nat(7)), tos: sometimes(fc.nat(15)), log: fc.boolean(),
+  permit: fc.boolean(),
+  src: addr,
+  srcWildcard: wildcard,
+  dst: addr,
+  dstWildcard: wildcard,
+  dscp: sometimes(fc.nat(63)),
+  precedence: sometimes(fc.nat(7)),
+  tos: sometimes(fc.nat(15)),
+  log: fc.boolean(),
 });
 const layer4 = fc.oneof(
   fc.record({ protocol: fc.constant(TCP), srcPorts: ports, dstPorts: ports, established: fc.boolean() }),
@@ -81,8 +113,14 @@ const layer4 = fc.oneof(
 );
 const entry = fc.tuple(base, layer4).map(([a, b]): AccessListEntry => ({ ...ANY, ...a, ...b }));
 const packet: fc.Arbitrary<Packet> = fc.record({
-  src: addr, dst: addr, protocol: fc.constantFrom(TCP, UDP, ICMP, 47, 0, 255), tos: fc.nat(255),
-  first: fc.oneof(port, fc.constantFrom(3, 8, 11)), second: fc.oneof(port, fc.nat(4)), control: fc.nat(63), laterFragment: fc.boolean(),
+  src: addr,
+  dst: addr,
+  protocol: fc.constantFrom(TCP, UDP, ICMP, 47, 0, 255),
+  tos: fc.nat(255),
+  first: fc.oneof(port, fc.constantFrom(3, 8, 11)),
+  second: fc.oneof(port, fc.nat(4)),
+  control: fc.nat(63),
+  laterFragment: fc.boolean(),
 });
 
 function check(entries: readonly AccessListEntry[], packets: readonly Packet[]): boolean {
@@ -101,7 +139,11 @@ function check(entries: readonly AccessListEntry[], packets: readonly Packet[]):
 }
 
 t.test('first match, hit counts and logging equal the naive evaluator', (t) => {
-  const property = fc.property(fc.array(entry, { maxLength: 80, size: 'max' }), fc.array(packet, { minLength: 1, maxLength: 60, size: 'max' }), check);
+  const property = fc.property(
+    fc.array(entry, { maxLength: 80, size: 'max' }),
+    fc.array(packet, { minLength: 1, maxLength: 60, size: 'max' }),
+    check,
+  );
   fc.assert(property, { seed: SEED, numRuns: 300 });
   t.end();
 });
@@ -110,7 +152,12 @@ t.test('lists longer than a block keep the order across blocks', (t) => {
   const long = fc.array(entry, { minLength: 1020, maxLength: 1060, size: 'max' });
   fc.assert(fc.property(long, fc.array(packet, { minLength: 40, maxLength: 40, size: 'max' }), check), { seed: SEED, numRuns: 8 });
   const never = { ...ANY, permit: false, src: 1, srcWildcard: 0 };
-  const list = compileAccessList('101', false, [...Array<AccessListEntry>(2500).fill(never), ANY, ...Array<AccessListEntry>(10).fill(ANY)], 0);
+  const list = compileAccessList(
+    '101',
+    false,
+    [...Array<AccessListEntry>(2500).fill(never), ANY, ...Array<AccessListEntry>(10).fill(ANY)],
+    0,
+  );
   t.equal(list.blocks.length, 3);
   t.equal(find(list, 2, 2, TCP, 0, 1, 1, 0, false), 2500, 'the only block that matches is the last');
   t.end();
@@ -156,33 +203,66 @@ t.test('time ranges', (t) => {
   const minute = fc.nat(1439);
   const clock = (m: number): string => `${Math.floor(m / 60)}:${String(m % 60).padStart(2, '0')}`;
   fc.assert(
-    fc.property(fc.uniqueArray(fc.nat(6), { minLength: 1 }), minute, minute, fc.array(fc.nat(4_000_000_000), { minLength: 20, maxLength: 20 }), (days, from, to, moments) => {
-      const compiled = range(`periodic ${days.map((day) => names[day]).join(' ')} ${clock(from)} to ${clock(to)}`);
-      const edges = moments.flatMap((sec) => [sec, sec - (sec % 86_400) + from * 60, sec - (sec % 86_400) + to * 60 + 59, sec - (sec % 86_400) + to * 60 + 60]);
-      return edges.every((sec) => isActive(compiled, sec) === isWithin(new Date(sec * 1000), days, from, to));
-    }),
+    fc.property(
+      fc.uniqueArray(fc.nat(6), { minLength: 1 }),
+      minute,
+      minute,
+      fc.array(fc.nat(4_000_000_000), { minLength: 20, maxLength: 20 }),
+      (days, from, to, moments) => {
+        const compiled = range(`periodic ${days.map((day) => names[day]).join(' ')} ${clock(from)} to ${clock(to)}`);
+        const edges = moments.flatMap((sec) => [
+          sec,
+          sec - (sec % 86_400) + from * 60,
+          sec - (sec % 86_400) + to * 60 + 59,
+          sec - (sec % 86_400) + to * 60 + 60,
+        ]);
+        return edges.every((sec) => isActive(compiled, sec) === isWithin(new Date(sec * 1000), days, from, to));
+      },
+    ),
     { seed: 20260104, numRuns: 40 },
   );
   const at = (text: string): number => Date.parse(`${text}Z`) / 1000;
-  const work = range('periodic Monday 8:00 to Friday 17:00', 'periodic Sunday 10:00 to 10:00', 'absolute start 00:00 01 January 2026 end 23:59 31 December 2026');
+  const work = range(
+    'periodic Monday 8:00 to Friday 17:00',
+    'periodic Sunday 10:00 to 10:00',
+    'absolute start 00:00 01 January 2026 end 23:59 31 December 2026',
+  );
   for (const [text, active] of [
-    ['2026-01-05T07:59:59', false], ['2026-01-05T08:00:00', true], ['2026-01-07T03:00:00', true], ['2026-01-09T17:00:59', true], ['2026-01-09T17:01:00', false],
-    ['2026-01-04T10:00:30', true], ['2026-01-04T10:01:00', false], ['2025-12-31T12:00:00', false], ['2026-12-31T23:59:59', true], ['2027-01-01T00:00:00', false],
-  ] as const) t.equal(isActive(work, at(text)), active, text);
+    ['2026-01-05T07:59:59', false],
+    ['2026-01-05T08:00:00', true],
+    ['2026-01-07T03:00:00', true],
+    ['2026-01-09T17:00:59', true],
+    ['2026-01-09T17:01:00', false],
+    ['2026-01-04T10:00:30', true],
+    ['2026-01-04T10:01:00', false],
+    ['2025-12-31T12:00:00', false],
+    ['2026-12-31T23:59:59', true],
+    ['2027-01-01T00:00:00', false],
+  ] as const)
+    t.equal(isActive(work, at(text)), active, text);
   t.equal(isActive(range(), 5), true, 'a range without lines');
   const over = range('periodic weekend 22:00 to 6:00', 'periodic Friday 23:00 to Monday 1:00');
   t.equal(isActive(over, at('2026-01-05T01:00:00')), true, 'over the end of the week');
   t.equal(isActive(over, at('2026-01-05T06:01:00')), false);
   for (const [line, refusal] of [
-    ['absolute start 00:00 31 June 2026', /Invalid day/], ['absolute start 10:00 1 May 2026 end 10:00 1 May 2026', /must be after/], ['periodic Monday Friday 8:00 to Sunday 9:00', /Only one day/],
+    ['absolute start 00:00 31 June 2026', /Invalid day/],
+    ['absolute start 10:00 1 May 2026 end 10:00 1 May 2026', /must be after/],
+    ['periodic Monday Friday 8:00 to Sunday 9:00', /Only one day/],
     ['periodic daily 24:00 to 1:00', /Invalid input/],
-  ] as const) t.match(parseConfiguration(`time-range R\n ${line}\n`).rejected[0]?.formatted, refusal, line);
+  ] as const)
+    t.match(parseConfiguration(`time-range R\n ${line}\n`).rejected[0]?.formatted, refusal, line);
   t.end();
 });
 
 t.test('EtherType lists', (t) => {
-  const list = compileTypeList([{ permit: false, type: 0x0806, wildcard: 0 }, { permit: true, type: 0x0800, wildcard: 0x00ff }]);
-  t.strictSame([0x0806, 0x0800, 0x08ff, 0x86dd].map((type) => permitsType(list, type)), [false, true, true, false]);
+  const list = compileTypeList([
+    { permit: false, type: 0x0806, wildcard: 0 },
+    { permit: true, type: 0x0800, wildcard: 0x00ff },
+  ]);
+  t.strictSame(
+    [0x0806, 0x0800, 0x08ff, 0x86dd].map((type) => permitsType(list, type)),
+    [false, true, true, false],
+  );
   t.equal(permitsType(compileTypeList([]), 0x0800), true);
   t.end();
 });
@@ -202,7 +282,12 @@ function cost(entries: readonly AccessListEntry[], dsts: Int32Array): number {
 
 t.test('a thousand entries cost about what ten cost', (t) => {
   const entries = Array.from({ length: 1000 }, (_, i) => ({
-    ...ANY, permit: i % 2 === 0, protocol: TCP, dst: (0x0a000000 + i * 256) | 0, dstWildcard: 0xff, dstPorts: [i % 50, (i % 50) + 3],
+    ...ANY,
+    permit: i % 2 === 0,
+    protocol: TCP,
+    dst: (0x0a000000 + i * 256) | 0,
+    dstWildcard: 0xff,
+    dstPorts: [i % 50, (i % 50) + 3],
   }));
   const dsts = Int32Array.from({ length: 20_000 }, (_, i) => 0x0a000000 + ((i * 7919) % 300_000));
   const ten = cost(entries.slice(0, 10), dsts);

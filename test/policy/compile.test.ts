@@ -34,9 +34,28 @@ function line(keyword: string, options: Partial<Line> = {}): Line {
 
 function permit(sequence: number, dst: string, port: number): Entry {
   return {
-    text: `permit tcp any host ${dst} eq ${port}`, sequence, permit: true, protocol: 6, src: 0, srcWildcard: -1, dst: ip(dst), dstWildcard: 0, srcPorts: [],
-    dstPorts: [port, port], icmpType: -1, icmpCode: -1, established: false, flagsSet: 0, flagsClear: 0, flagsAny: false, fragments: false, dscp: -1,
-    precedence: -1, tos: -1, log: false, logInput: false,
+    text: `permit tcp any host ${dst} eq ${port}`,
+    sequence,
+    permit: true,
+    protocol: 6,
+    src: 0,
+    srcWildcard: -1,
+    dst: ip(dst),
+    dstWildcard: 0,
+    srcPorts: [],
+    dstPorts: [port, port],
+    icmpType: -1,
+    icmpCode: -1,
+    established: false,
+    flagsSet: 0,
+    flagsClear: 0,
+    flagsAny: false,
+    fragments: false,
+    dscp: -1,
+    precedence: -1,
+    tos: -1,
+    log: false,
+    logInput: false,
   };
 }
 
@@ -51,11 +70,24 @@ function reference(): Configuration {
     hostname: '3640-123',
     interfaces: [
       {
-        name: 'Ethernet2/0', ipAddress: { addr: ip('172.22.1.16'), mask: SLASH_24 }, shutdown: false, accessGroupIn: '101', nat: 'outside',
-        inspectIn: 'OUT-IN', virtualReassembly: { dropFragments: false }, kept: [],
+        name: 'Ethernet2/0',
+        ipAddress: { addr: ip('172.22.1.16'), mask: SLASH_24 },
+        shutdown: false,
+        accessGroupIn: '101',
+        nat: 'outside',
+        inspectIn: 'OUT-IN',
+        virtualReassembly: { dropFragments: false },
+        kept: [],
       },
       { name: 'Serial2/0', ipAddress: 'none', shutdown: true, kept: [] },
-      { name: 'Ethernet2/1', ipAddress: { addr: ip('10.10.10.1'), mask: SLASH_24 }, shutdown: false, nat: 'inside', inspectIn: 'IN-OUT', kept: [] },
+      {
+        name: 'Ethernet2/1',
+        ipAddress: { addr: ip('10.10.10.1'), mask: SLASH_24 },
+        shutdown: false,
+        nat: 'inside',
+        inspectIn: 'IN-OUT',
+        kept: [],
+      },
     ],
     rules: [
       { name: 'IN-OUT', lines: ['tcp', 'udp', 'ftp', 'http', 'icmp'].map((keyword) => line(keyword)) },
@@ -63,12 +95,18 @@ function reference(): Configuration {
     ],
     accessLists: [list('101', permit(10, '172.22.1.110', 25))],
     routes: [{ prefix: 0, mask: 0, nextHop: ip('172.22.1.1'), permanent: false }],
-    statics: [{ local: ip('10.10.10.2'), global: ip('172.22.1.110'), protocol: 0, localPort: 0, globalPort: 0, noAlias: false, options: [] }],
+    statics: [
+      { local: ip('10.10.10.2'), global: ip('172.22.1.110'), protocol: 0, localPort: 0, globalPort: 0, noAlias: false, options: [] },
+    ],
   };
 }
 
 function compile(configuration: Configuration, previous?: PolicySnapshot): PolicySnapshot {
-  return compilePolicy(configuration, { epoch: (previous?.epoch ?? 0) + 1, verifyChecksums: true, ...(previous === undefined ? {} : { previous }) });
+  return compilePolicy(configuration, {
+    epoch: (previous?.epoch ?? 0) + 1,
+    verifyChecksums: true,
+    ...(previous === undefined ? {} : { previous }),
+  });
 }
 
 t.test('the reference configuration', (t) => {
@@ -84,19 +122,41 @@ t.test('the reference configuration', (t) => {
   t.equal(serial!.reassembly.enabled, false);
   t.strictSame(policy.timers, { synWait: 30_000, finWait: 5_000, tcpIdle: 3_600_000, udpIdle: 30_000, dns: 5_000 });
   t.strictSame(policy.thresholds, {
-    maxIncompleteHigh: 500, maxIncompleteLow: 400, oneMinuteHigh: 500, oneMinuteLow: 400, hostLimit: 50, hostBlockTime: 0, sourceSessions: 0, sourceRate: 0,
+    maxIncompleteHigh: 500,
+    maxIncompleteLow: 400,
+    oneMinuteHigh: 500,
+    oneMinuteLow: 400,
+    hostLimit: 50,
+    hostBlockTime: 0,
+    sourceSessions: 0,
+    sourceRate: 0,
     sourceRateWindow: 60_000,
   });
-  const timeouts = policy.rules.map((rule) => rule.entries.map(({ keyword, timeout, maxData, inspector }) => [keyword, timeout, maxData, inspector]));
+  const timeouts = policy.rules.map((rule) =>
+    rule.entries.map(({ keyword, timeout, maxData, inspector }) => [keyword, timeout, maxData, inspector]),
+  );
   t.strictSame(timeouts, [
-    [['tcp', 3_600_000, 0, -1], ['udp', 30_000, 0, -1], ['ftp', 3_600_000, 0, -1], ['http', 3_600_000, 0, 1], ['icmp', 10_000, 0, -1]],
+    [
+      ['tcp', 3_600_000, 0, -1],
+      ['udp', 30_000, 0, -1],
+      ['ftp', 3_600_000, 0, -1],
+      ['http', 3_600_000, 0, 1],
+      ['icmp', 10_000, 0, -1],
+    ],
     [['smtp', 3_600_000, 20_000_000, 0]],
   ]);
   t.match(policy.rules[1]!.entries[0]!.inspectorPolicy, { esmtp: false });
   t.strictSame(policy.stream, DEFAULT_STREAM_LIMITS);
   t.equal(policy.maxSessions, 100_000);
   t.equal(policy.nat.tcpTimeout, 86_400_000);
-  t.strictSame(policy.routes.map(({ mask, interface: port }) => [mask, port]), [[SLASH_24, 0], [SLASH_24, 2], [0, -1]]);
+  t.strictSame(
+    policy.routes.map(({ mask, interface: port }) => [mask, port]),
+    [
+      [SLASH_24, 0],
+      [SLASH_24, 2],
+      [0, -1],
+    ],
+  );
   t.strictSame(structuredClone(policy), policy, 'plain data: it crosses to the worker');
   t.end();
 });
@@ -121,8 +181,18 @@ t.test('the reference file compiles to the same as its lines made by hand', { sk
 t.test('what is configured goes before the defaults', (t) => {
   const configuration = reference();
   Object.assign(configuration.inspect, {
-    alertOff: true, auditTrail: true, tcpIdleTime: 100, synwaitTime: 7, maxIncompleteHigh: 9, maxIncompleteHost: 3, blockTime: 2, sourceSessions: 20,
-    reassemblyQueueLength: 5, reassemblyTimeout: 6, storeOctets: 4096, maxSessions: 5_000_000,
+    alertOff: true,
+    auditTrail: true,
+    tcpIdleTime: 100,
+    synwaitTime: 7,
+    maxIncompleteHigh: 9,
+    maxIncompleteHost: 3,
+    blockTime: 2,
+    sourceSessions: 20,
+    reassemblyQueueLength: 5,
+    reassemblyTimeout: 6,
+    storeOctets: 4096,
+    maxSessions: 5_000_000,
   });
   configuration.natTimeouts = { 'tcp-timeout': 0, 'udp-timeout': 4_000_000 };
   configuration.rules[0]!.lines[0] = line('tcp', { alert: true, timeout: 60, maxSessions: 4, routerTraffic: true });
@@ -151,22 +221,33 @@ t.test('a new policy: interfaces keep their index, lists their counters, rules t
   const first = reference();
   first.accessLists.push(list('102', permit(10, '1.1.1.1', 1), permit(20, '1.1.1.1', 2)), list('103', permit(10, '3.3.3.3', 3)));
   const before = compile(first);
-  t.strictSame(before.accessLists.map(({ firstHit }) => firstHit), [0, 1, 3]);
+  t.strictSame(
+    before.accessLists.map(({ firstHit }) => firstHit),
+    [0, 1, 3],
+  );
   t.equal(before.hitRows, 4);
   t.strictSame([...before.hitMoves], [0, -1, 1, -1, 2, -1, 3, -1]);
 
   const second = reference();
   second.interfaces = [{ name: 'Ethernet3/0', shutdown: false, ipAddress: 'none', kept: [] }, second.interfaces[2]!, second.interfaces[0]!];
   second.accessLists = [
-    list('102', permit(10, '1.1.1.1', 9), { remark: 'kept' }, permit(15, '1.1.1.1', 2)), list('101', permit(10, '172.22.1.110', 25)), list('104'),
+    list('102', permit(10, '1.1.1.1', 9), { remark: 'kept' }, permit(15, '1.1.1.1', 2)),
+    list('101', permit(10, '172.22.1.110', 25)),
+    list('104'),
   ];
   second.rules.reverse();
   second.interfaces[0]!.accessGroupIn = '104';
   second.inspect.maxSessions = 7;
   const after = compile(second, before);
-  t.strictSame(after.interfaces.map(({ name, enabled }) => [name, enabled]), [
-    ['Ethernet2/0', true], ['Serial2/0', false], ['Ethernet2/1', true], ['Ethernet3/0', true],
-  ]);
+  t.strictSame(
+    after.interfaces.map(({ name, enabled }) => [name, enabled]),
+    [
+      ['Ethernet2/0', true],
+      ['Serial2/0', false],
+      ['Ethernet2/1', true],
+      ['Ethernet3/0', true],
+    ],
+  );
   t.equal(after.accessLists[1], before.accessLists[0], 'unchanged, so the same');
   t.equal(after.accessLists[0]!.firstHit, 4, 'rows that nobody counts in now');
   t.strictSame([...after.hitMoves], [4, -1, 5, 2], 'an entry that was there keeps its count');
@@ -198,14 +279,24 @@ t.test('bridge groups and type lists', (t) => {
     port.bridgeGroup = 1;
   }
   configuration.interfaces[0]!.bridgeInputTypeList = 201;
-  configuration.typeLists = [{ list: 201, permit: true, type: 0x0800, wildcard: 0 }, { list: 202, permit: true, type: 1, wildcard: 0 }];
+  configuration.typeLists = [
+    { list: 201, permit: true, type: 0x0800, wildcard: 0 },
+    { list: 202, permit: true, type: 1, wildcard: 0 },
+  ];
   configuration.bridge.strict = true;
   const policy = compile(configuration);
   t.strictSame(policy.interfaces[0]!.inputTypes, Int32Array.from([1, 0x0800, 0xffff]));
   t.equal(policy.interfaces[2]!.inputTypes, null);
   t.equal(policy.interfaces[2]!.bridgeGroup, 1);
   t.equal(policy.bridgeStrict, true);
-  t.strictSame(policy.routes.map(({ mask }) => mask), [0], 'no connected routes');
-  t.equal(policy.forwarding.best.every((best) => best === -1), true);
+  t.strictSame(
+    policy.routes.map(({ mask }) => mask),
+    [0],
+    'no connected routes',
+  );
+  t.equal(
+    policy.forwarding.best.every((best) => best === -1),
+    true,
+  );
   t.end();
 });

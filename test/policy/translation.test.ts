@@ -41,18 +41,27 @@ function policyOf(change: Partial<Configuration>, previous?: PolicySnapshot): Po
 t.test('longest prefix equals a search of all routes', (t) => {
   const mask = fc.integer({ min: 0, max: 32 }).map((bits) => (bits === 0 ? 0 : -1 << (32 - bits)));
   const addr = fc.oneof(fc.integer(), fc.constantFrom(0, -1, 0x7fffffff, -2147483648, ip('10.1.2.3'), ip('10.1.2.4')));
-  const route = fc.record({ prefix: addr, mask, nextHop: fc.constant(0), interface: fc.nat(3) })
+  const route = fc
+    .record({ prefix: addr, mask, nextHop: fc.constant(0), interface: fc.nat(3) })
     .map((r): Route => ({ ...r, prefix: r.prefix & r.mask }));
   const interfaces = Array.from({ length: 4 }, () => ({ enabled: true, addr: 0, bridgeGroup: 0 })) as unknown as InterfacePolicy[];
-  fc.assert(fc.property(fc.array(route, { maxLength: 20, size: 'max' }), fc.array(addr, { minLength: 20 }), (unsorted, dsts) => {
-    const routes = unsorted.toSorted((a, b) => (b.mask >>> 0) - (a.mask >>> 0));
-    const table = compileRoutes(routes, interfaces);
-    return dsts.concat(routes.map(({ prefix }) => prefix), routes.map((r) => r.prefix | ~r.mask)).every((dst) => {
-      const best = routes.find((r) => ((dst ^ r.prefix) & r.mask) === 0);
-      const found = lookup(table, dst);
-      return best === undefined ? found === -1 : found >= 0 && table.interface[found] === best.interface;
-    });
-  }), { seed: SEED, numRuns: 200 });
+  fc.assert(
+    fc.property(fc.array(route, { maxLength: 20, size: 'max' }), fc.array(addr, { minLength: 20 }), (unsorted, dsts) => {
+      const routes = unsorted.toSorted((a, b) => (b.mask >>> 0) - (a.mask >>> 0));
+      const table = compileRoutes(routes, interfaces);
+      return dsts
+        .concat(
+          routes.map(({ prefix }) => prefix),
+          routes.map((r) => r.prefix | ~r.mask),
+        )
+        .every((dst) => {
+          const best = routes.find((r) => ((dst ^ r.prefix) & r.mask) === 0);
+          const found = lookup(table, dst);
+          return best === undefined ? found === -1 : found >= 0 && table.interface[found] === best.interface;
+        });
+    }),
+    { seed: SEED, numRuns: 200 },
+  );
   t.end();
 });
 
@@ -96,26 +105,58 @@ function rig(policy: PolicySnapshot): Rig {
 }
 
 const INSIDE = {
-  name: '1', standard: true, named: false,
-  items: [{
-    text: '', sequence: 10, permit: true, protocol: -1, src: ip('10.10.10.0'), srcWildcard: 0xff, dst: 0, dstWildcard: -1, srcPorts: [], dstPorts: [],
-    icmpType: -1, icmpCode: -1, established: false, flagsSet: 0, flagsClear: 0, flagsAny: false, fragments: false, dscp: -1, precedence: -1, tos: -1,
-    log: false, logInput: false,
-  }],
+  name: '1',
+  standard: true,
+  named: false,
+  items: [
+    {
+      text: '',
+      sequence: 10,
+      permit: true,
+      protocol: -1,
+      src: ip('10.10.10.0'),
+      srcWildcard: 0xff,
+      dst: 0,
+      dstWildcard: -1,
+      srcPorts: [],
+      dstPorts: [],
+      icmpType: -1,
+      icmpCode: -1,
+      established: false,
+      flagsSet: 0,
+      flagsClear: 0,
+      flagsAny: false,
+      fragments: false,
+      dscp: -1,
+      precedence: -1,
+      tos: -1,
+      log: false,
+      logInput: false,
+    },
+  ],
 };
-const fixed = (local: string, global: string): Configuration['statics'][number] =>
-  ({ local: ip(local), global: ip(global), protocol: 0, localPort: 0, globalPort: 0, noAlias: false, options: [] });
+const fixed = (local: string, global: string): Configuration['statics'][number] => ({
+  local: ip(local),
+  global: ip(global),
+  protocol: 0,
+  localPort: 0,
+  globalPort: 0,
+  noAlias: false,
+  options: [],
+});
 
 t.test('static translations, from both sides', (t) => {
-  const { nat } = rig(policyOf({
-    statics: [
-      fixed('10.10.10.2', '172.22.1.110'),
-      { ...fixed('10.10.10.5', '172.22.1.111'), noAlias: true },
-      { ...fixed('10.10.10.7', '172.22.1.120'), protocol: TCP, localPort: 2525, globalPort: 25 },
-      { ...fixed('10.20.0.0', '172.30.0.0'), mask: ip('255.255.0.0') },
-      { ...fixed('10.10.10.8', '0.0.0.0'), global: 'Ethernet2/0', protocol: UDP, localPort: 53, globalPort: 5353 },
-    ],
-  }));
+  const { nat } = rig(
+    policyOf({
+      statics: [
+        fixed('10.10.10.2', '172.22.1.110'),
+        { ...fixed('10.10.10.5', '172.22.1.111'), noAlias: true },
+        { ...fixed('10.10.10.7', '172.22.1.120'), protocol: TCP, localPort: 2525, globalPort: 25 },
+        { ...fixed('10.20.0.0', '172.30.0.0'), mask: ip('255.255.0.0') },
+        { ...fixed('10.10.10.8', '0.0.0.0'), global: 'Ethernet2/0', protocol: UDP, localPort: 53, globalPort: 5353 },
+      ],
+    }),
+  );
   const out = (protocol: number, src: string, port: number): [number, number, boolean] => {
     t.equal(nat.outbound(protocol, ip(src), port, ip('8.8.8.8'), 80, true, 0), OK);
     return [nat.addr, nat.port, nat.translated];
@@ -145,7 +186,11 @@ t.test('static translations, from both sides', (t) => {
 });
 
 t.test('overload: ports kept, groups, parity, one binding for all peers, time-outs', (t) => {
-  const policy = policyOf({ accessLists: [INSIDE], dynamics: [{ list: '1', interface: 'Ethernet2/0', overload: true }], natTimeouts: { 'udp-timeout': 100 } });
+  const policy = policyOf({
+    accessLists: [INSIDE],
+    dynamics: [{ list: '1', interface: 'Ethernet2/0', overload: true }],
+    natTimeouts: { 'udp-timeout': 100 },
+  });
   const { nat, at } = rig(policy);
   const out = (protocol: number, src: string, port: number, now = 0): number => {
     t.equal(nat.outbound(protocol, ip(src), port, ip('8.8.8.8'), 80, true, now), OK);
@@ -189,8 +234,10 @@ t.test('overload: ports kept, groups, parity, one binding for all peers, time-ou
 
 t.test('pools, limits, clears, abandoned bindings', (t) => {
   const change: Partial<Configuration> = {
-    accessLists: [INSIDE], pools: [{ name: 'P', start: ip('172.22.1.50'), end: ip('172.22.1.52'), mask: ip('255.255.255.0'), prefixLength: false }],
-    dynamics: [{ list: '1', pool: 'P', overload: false }], statics: [fixed('10.10.10.2', '172.22.1.51')],
+    accessLists: [INSIDE],
+    pools: [{ name: 'P', start: ip('172.22.1.50'), end: ip('172.22.1.52'), mask: ip('255.255.255.0'), prefixLength: false }],
+    dynamics: [{ list: '1', pool: 'P', overload: false }],
+    statics: [fixed('10.10.10.2', '172.22.1.51')],
   };
   const { nat, at } = rig(policyOf({ ...change, natTimeouts: { timeout: 60 } }));
   const out = (src: string): number => nat.outbound(TCP, ip(src), 7, 1, 9, true, 0);
@@ -237,7 +284,10 @@ t.test('a new policy keeps bindings whose mapping is there', (t) => {
   const binding = nat.binding;
   nat.retain(binding);
   const other = { ...INSIDE, name: '2', items: [{ ...INSIDE.items[0]!, src: ip('10.99.0.0') }] };
-  const after = policyOf({ accessLists: [other, INSIDE], dynamics: [{ list: '2', interface: 'Ethernet2/0', overload: true }, ...change.dynamics!] }, before);
+  const after = policyOf(
+    { accessLists: [other, INSIDE], dynamics: [{ list: '2', interface: 'Ethernet2/0', overload: true }, ...change.dynamics!] },
+    before,
+  );
   nat.install(after, 5);
   nat.outbound(TCP, ip('10.10.10.3'), 4000, 1, 9, false, 5);
   t.strictSame([nat.binding, nat.port], [binding, 4000]);
@@ -266,48 +316,60 @@ t.test('bijection', (t) => {
     { weight: 1, arbitrary: fc.record({ advance: fc.nat(90_000) }) },
     { weight: 1, arbitrary: fc.record({ release: fc.nat(50) }) },
   );
-  fc.assert(fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
-    const { nat, at, wheel } = rig(policy);
-    const held: number[] = [];
-    for (const s of steps) {
-      if ('advance' in s) at(wheel.now + s.advance);
-      else if ('release' in s) {
-        const [binding] = held.splice(s.release % Math.max(held.length, 1), 1);
-        if (binding !== undefined) nat.release(binding, ENDED_IDLE, wheel.now, wheel.now);
-      } else {
-        if (nat.outbound(s.protocol, s.src, s.port, 1, 9, true, wheel.now) !== OK) return false;
-        const { addr, port: global, binding } = nat;
-        if (s.hold) {
-          held.push(binding);
-          nat.retain(binding);
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
+      const { nat, at, wheel } = rig(policy);
+      const held: number[] = [];
+      for (const s of steps) {
+        if ('advance' in s) at(wheel.now + s.advance);
+        else if ('release' in s) {
+          const [binding] = held.splice(s.release % Math.max(held.length, 1), 1);
+          if (binding !== undefined) nat.release(binding, ENDED_IDLE, wheel.now, wheel.now);
+        } else {
+          if (nat.outbound(s.protocol, s.src, s.port, 1, 9, true, wheel.now) !== OK) return false;
+          const { addr, port: global, binding } = nat;
+          if (s.hold) {
+            held.push(binding);
+            nat.retain(binding);
+          }
+          nat.inbound(s.protocol, addr, global, true);
+          if (nat.addr !== s.src || nat.port !== s.port) return false;
         }
-        nat.inbound(s.protocol, addr, global, true);
-        if (nat.addr !== s.src || nat.port !== s.port) return false;
+        const globals = new Set<string>(['6 0:2']);
+        let live = 0;
+        for (let b = 0; b < nat.bindings.highest; b++) {
+          if (!nat.bindings.isLive(b)) continue;
+          live++;
+          globals.add(`${nat.bindings.protocol[b]} ${nat.bindings.globalAddr[b]! - ip('172.22.1.60')}:${nat.bindings.globalPort[b]}`);
+        }
+        if (globals.size !== live + 1 || live !== nat.bindings.count) return false;
+        if (held.some((b) => !nat.bindings.isLive(b))) return false;
       }
-      const globals = new Set<string>(['6 0:2']);
-      let live = 0;
-      for (let b = 0; b < nat.bindings.highest; b++) {
-        if (!nat.bindings.isLive(b)) continue;
-        live++;
-        globals.add(`${nat.bindings.protocol[b]} ${nat.bindings.globalAddr[b]! - ip('172.22.1.60')}:${nat.bindings.globalPort[b]}`);
-      }
-      if (globals.size !== live + 1 || live !== nat.bindings.count) return false;
-      if (held.some((b) => !nat.bindings.isLive(b))) return false;
-    }
-    return true;
-  }), { seed: SEED, numRuns: 40 });
+      return true;
+    }),
+    { seed: SEED, numRuns: 40 },
+  );
   t.end();
 });
 
 t.test('an application wins over the generic line, a mapping for a host over one for all', (t) => {
-  const line = (keyword: string): Configuration['rules'][number]['lines'][number] => ({ keyword, routerTraffic: false, urlFilter: false, options: [] });
+  const line = (keyword: string): Configuration['rules'][number]['lines'][number] => ({
+    keyword,
+    routerTraffic: false,
+    urlFilter: false,
+    options: [],
+  });
   const { rules, accessLists } = policyOf({
     accessLists: [{ ...INSIDE, name: '9' }],
     rules: [
       { name: 'A', lines: ['tcp', 'udp', 'icmp', 'ftp', 'smtp', 'dns'].map(line) },
       { name: 'B', lines: [line('http'), line('fragment')] },
     ],
-    portMaps: [{ application: 'smtp', port: 2525 }, { application: 'ftp', port: 25, list: '9' }, { application: 'ftp', port: 26, list: 'none' }],
+    portMaps: [
+      { application: 'smtp', port: 2525 },
+      { application: 'ftp', port: 25, list: '9' },
+      { application: 'ftp', port: 26, list: 'none' },
+    ],
   });
   const select = (rule: number, protocol: number, dst: string, port: number, type = 0): string => {
     const entry = selectEntry(rules[rule]!, accessLists, protocol, ip(dst), port, port, type);

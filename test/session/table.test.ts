@@ -4,7 +4,21 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ClosedList } from '../../src/session/close.ts';
 import {
-  DST, FAMILY_IPV6, FORWARD_PORT_SHIFT, FREE, KIND, OPEN, PORTS, REPLIED, REPLY_DST, REPLY_PORTS, REPLY_PORT_SHIFT, REPLY_SRC, SRC, STATE, VLAN,
+  DST,
+  FAMILY_IPV6,
+  FORWARD_PORT_SHIFT,
+  FREE,
+  KIND,
+  OPEN,
+  PORTS,
+  REPLIED,
+  REPLY_DST,
+  REPLY_PORTS,
+  REPLY_PORT_SHIFT,
+  REPLY_SRC,
+  SRC,
+  STATE,
+  VLAN,
 } from '../../src/session/record.ts';
 import { SessionTable } from '../../src/session/table.ts';
 import { TimerWheel } from '../../src/session/timer-wheel.ts';
@@ -27,7 +41,15 @@ interface Tuple {
 // so few values that tuples meet and hashes share places
 const small = fc.nat(3);
 const tuple: fc.Arbitrary<Tuple> = fc.record({
-  src: small, dst: small, ports: small, newSrc: small, newDst: small, newPorts: small, in: fc.nat(1), out: fc.nat(1), vlan: fc.nat(1),
+  src: small,
+  dst: small,
+  ports: small,
+  newSrc: small,
+  newDst: small,
+  newPorts: small,
+  in: fc.nat(1),
+  out: fc.nat(1),
+  vlan: fc.nat(1),
 });
 
 const forwardKey = (u: Tuple): string => [u.src, u.dst, u.ports, u.in, u.vlan].join();
@@ -55,40 +77,44 @@ function findReply(table: SessionTable, u: Tuple): number {
 
 t.test('both keys find what a Map finds, through insertion and removal', (t) => {
   const step = fc.oneof({ weight: 3, arbitrary: tuple }, { weight: 2, arbitrary: fc.nat(40) });
-  fc.assert(fc.property(fc.array(step, { maxLength: 200, size: 'max' }), fc.integer(), (steps, seed) => {
-    const table = new SessionTable(24, seed);
-    const keys = new Map<string, number>();
-    const live: { session: number; tuple: Tuple }[] = [];
-    const seen: Tuple[] = [];
-    for (const s of steps) {
-      if (typeof s === 'number') {
-        const [gone] = live.splice(s % Math.max(live.length, 1), 1);
-        if (gone === undefined) continue;
-        keys.delete(forwardKey(gone.tuple));
-        keys.delete(replyKey(gone.tuple));
-        table.remove(gone.session);
-        if (table.state(gone.session) !== FREE) return false;
-      } else {
-        seen.push(s);
-        if (keys.has(forwardKey(s)) || keys.has(replyKey(s)) || forwardKey(s) === replyKey(s)) continue;
-        const session = table.allocate();
-        if (session < 0) {
-          if (live.length !== 24) return false;
-          continue;
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200, size: 'max' }), fc.integer(), (steps, seed) => {
+      const table = new SessionTable(24, seed);
+      const keys = new Map<string, number>();
+      const live: { session: number; tuple: Tuple }[] = [];
+      const seen: Tuple[] = [];
+      for (const s of steps) {
+        if (typeof s === 'number') {
+          const [gone] = live.splice(s % Math.max(live.length, 1), 1);
+          if (gone === undefined) continue;
+          keys.delete(forwardKey(gone.tuple));
+          keys.delete(replyKey(gone.tuple));
+          table.remove(gone.session);
+          if (table.state(gone.session) !== FREE) return false;
+        } else {
+          seen.push(s);
+          if (keys.has(forwardKey(s)) || keys.has(replyKey(s)) || forwardKey(s) === replyKey(s)) continue;
+          const session = table.allocate();
+          if (session < 0) {
+            if (live.length !== 24) return false;
+            continue;
+          }
+          fill(table, session, s);
+          table.insert(session);
+          keys.set(forwardKey(s), session << 1);
+          keys.set(replyKey(s), (session << 1) | 1);
+          live.push({ session, tuple: s });
         }
-        fill(table, session, s);
-        table.insert(session);
-        keys.set(forwardKey(s), session << 1);
-        keys.set(replyKey(s), (session << 1) | 1);
-        live.push({ session, tuple: s });
+        if (table.count !== live.length) return false;
+        for (const u of seen) {
+          if (findForward(table, u) !== (keys.get(forwardKey(u)) ?? -1) || findReply(table, u) !== (keys.get(replyKey(u)) ?? -1))
+            return false;
+        }
       }
-      if (table.count !== live.length) return false;
-      for (const u of seen) {
-        if (findForward(table, u) !== (keys.get(forwardKey(u)) ?? -1) || findReply(table, u) !== (keys.get(replyKey(u)) ?? -1)) return false;
-      }
-    }
-    return true;
-  }), { seed: SEED, numRuns: 150 });
+      return true;
+    }),
+    { seed: SEED, numRuns: 150 },
+  );
   t.end();
 });
 
@@ -98,7 +124,10 @@ t.test('a record is zeroed when it is taken again; flags and states', (t) => {
   fill(table, session, { src: 1, dst: 2, ports: 3, newSrc: 4, newDst: 5, newPorts: 6, in: 1, out: 2, vlan: 0 });
   table.insert(session);
   table.addFlag(session, REPLIED);
-  t.strictSame([table.state(session), table.hasFlag(session, REPLIED), table.protocol(session), table.isIpv6(session)], [OPEN, true, TCP, false]);
+  t.strictSame(
+    [table.state(session), table.hasFlag(session, REPLIED), table.protocol(session), table.isIpv6(session)],
+    [OPEN, true, TCP, false],
+  );
   t.strictSame([table.ingress(session, 0), table.ingress(session, 1)], [1, 2]);
   table.clearFlag(session, REPLIED);
   t.equal(table.hasFlag(session, REPLIED), false);
@@ -125,7 +154,11 @@ t.test('IPv6: the whole addresses are compared', (t) => {
     return table.find(0, 0, ports, kind, 0);
   };
   t.equal(find(addrs, 7, TCP | FAMILY_IPV6), session << 1);
-  t.equal(find([5, 6, 7, 8, 1, 2, 3, 4], 8, TCP | FAMILY_IPV6 | (1 << FORWARD_PORT_SHIFT)), (session << 1) | 1, 'reply: the other way round');
+  t.equal(
+    find([5, 6, 7, 8, 1, 2, 3, 4], 8, TCP | FAMILY_IPV6 | (1 << FORWARD_PORT_SHIFT)),
+    (session << 1) | 1,
+    'reply: the other way round',
+  );
   t.equal(find([1, 2, 3, 4, 5, 6, 7, 9], 7, TCP | FAMILY_IPV6), -1, 'the same fold, another address');
   t.equal(find(addrs, 7, TCP), -1);
   t.end();
@@ -148,46 +181,59 @@ t.test('a full table is found through, whatever the seed', (t) => {
 });
 
 t.test('the timer wheel fires what a sorted list fires, each at its deadline', (t) => {
-  const delay = fc.oneof(fc.integer({ min: -5, max: 600 }), fc.integer({ min: 0, max: 200_000 }), fc.constantFrom(255, 256, 257, 65_535, 65_536, 1 << 24));
+  const delay = fc.oneof(
+    fc.integer({ min: -5, max: 600 }),
+    fc.integer({ min: 0, max: 200_000 }),
+    fc.constantFrom(255, 256, 257, 65_535, 65_536, 1 << 24),
+  );
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ timer: fc.nat(15), delay }) },
     { weight: 1, arbitrary: fc.record({ cancel: fc.nat(15) }) },
-    { weight: 2, arbitrary: fc.record({ advance: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(100_000), fc.constantFrom(256, 65_536, 1 << 24)) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ advance: fc.oneof(fc.nat(3), fc.nat(700), fc.nat(100_000), fc.constantFrom(256, 65_536, 1 << 24)) }),
+    },
   );
   const start = fc.constantFrom(0, 250, -3, 0x7fffff00, -2147483648);
-  fc.assert(fc.property(start, fc.array(step, { maxLength: 60, size: 'max' }), (from, steps) => {
-    const wheel = new TimerWheel(16, from);
-    const model = new Map<number, number>(); // timer -> ms since `from`, without wrapping
-    let elapsed = 0;
-    for (const s of steps) {
-      if ('timer' in s) {
-        wheel.schedule(s.timer, (wheel.now + s.delay) | 0);
-        model.set(s.timer, elapsed + Math.max(s.delay, 1));
-      } else if ('cancel' in s) {
-        wheel.cancel(s.cancel);
-        model.delete(s.cancel);
-      } else {
-        elapsed += s.advance;
-        const fired: string[] = [];
-        wheel.advance((from + elapsed) | 0, (timer, deadline) => {
-          fired.push(`${deadline}:${timer}`);
-          if (wheel.isScheduled(timer)) fired.push('scheduled while firing');
-        });
-        const due = [...model].filter(([, at]) => at <= elapsed);
-        for (const [timer] of due) model.delete(timer);
-        const order = (list: string[]): string => list.join();
-        const wanted = due.toSorted((a, b) => a[1] - b[1] || a[0] - b[0]).map(([timer, at]) => `${(from + at) | 0}:${timer}`);
-        const times = fired.map((text) => (Number(text.split(':')[0]) - from) >>> 0);
-        if (times.some((time, i) => i > 0 && time < times[i - 1]!)) return false;
-        const sorted = fired.toSorted((a, b) => ((Number(a.split(':')[0]) - from) >>> 0) - ((Number(b.split(':')[0]) - from) >>> 0)
-          || Number(a.split(':')[1]) - Number(b.split(':')[1]));
-        if (order(sorted) !== order(wanted) || wheel.now !== ((from + elapsed) | 0)) return false;
+  fc.assert(
+    fc.property(start, fc.array(step, { maxLength: 60, size: 'max' }), (from, steps) => {
+      const wheel = new TimerWheel(16, from);
+      const model = new Map<number, number>(); // timer -> ms since `from`, without wrapping
+      let elapsed = 0;
+      for (const s of steps) {
+        if ('timer' in s) {
+          wheel.schedule(s.timer, (wheel.now + s.delay) | 0);
+          model.set(s.timer, elapsed + Math.max(s.delay, 1));
+        } else if ('cancel' in s) {
+          wheel.cancel(s.cancel);
+          model.delete(s.cancel);
+        } else {
+          elapsed += s.advance;
+          const fired: string[] = [];
+          wheel.advance((from + elapsed) | 0, (timer, deadline) => {
+            fired.push(`${deadline}:${timer}`);
+            if (wheel.isScheduled(timer)) fired.push('scheduled while firing');
+          });
+          const due = [...model].filter(([, at]) => at <= elapsed);
+          for (const [timer] of due) model.delete(timer);
+          const order = (list: string[]): string => list.join();
+          const wanted = due.toSorted((a, b) => a[1] - b[1] || a[0] - b[0]).map(([timer, at]) => `${(from + at) | 0}:${timer}`);
+          const times = fired.map((text) => (Number(text.split(':')[0]) - from) >>> 0);
+          if (times.some((time, i) => i > 0 && time < times[i - 1]!)) return false;
+          const sorted = fired.toSorted(
+            (a, b) =>
+              ((Number(a.split(':')[0]) - from) >>> 0) - ((Number(b.split(':')[0]) - from) >>> 0) ||
+              Number(a.split(':')[1]) - Number(b.split(':')[1]),
+          );
+          if (order(sorted) !== order(wanted) || wheel.now !== ((from + elapsed) | 0)) return false;
+        }
+        if (wheel.count !== model.size) return false;
+        for (const [timer, at] of model) if (!wheel.isScheduled(timer) || wheel.deadline(timer) !== ((from + at) | 0)) return false;
       }
-      if (wheel.count !== model.size) return false;
-      for (const [timer, at] of model) if (!wheel.isScheduled(timer) || wheel.deadline(timer) !== ((from + at) | 0)) return false;
-    }
-    return true;
-  }), { seed: SEED, numRuns: 300 });
+      return true;
+    }),
+    { seed: SEED, numRuns: 300 },
+  );
   t.end();
 });
 

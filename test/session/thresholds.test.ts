@@ -5,7 +5,17 @@ import t from 'tap';
 import { HalfOpen } from '../../src/session/half-open.ts';
 import { RuleSessions } from '../../src/session/limits.ts';
 import {
-  INCOMPLETE, NEIGHBOUR_TIMERS, Neighbours, NOT_LEARNED, QUEUE, RESOLVED, SPOOFED, STALE, STATIC, UNRESOLVED, UNUSED,
+  INCOMPLETE,
+  NEIGHBOUR_TIMERS,
+  Neighbours,
+  NOT_LEARNED,
+  QUEUE,
+  RESOLVED,
+  SPOOFED,
+  STALE,
+  STATIC,
+  UNRESOLVED,
+  UNUSED,
 } from '../../src/session/neighbours.ts';
 import { KIND } from '../../src/session/record.ts';
 import { SessionTable } from '../../src/session/table.ts';
@@ -13,8 +23,20 @@ import { THRESHOLD_TIMERS, Thresholds, type ThresholdSettings } from '../../src/
 import { TimerWheel } from '../../src/session/timer-wheel.ts';
 import { createCounters, EVENTS } from '../../src/telemetry/counters.ts';
 import {
-  EVENT_AGGRESSIVE, EVENT_CALM, EVENT_HOST_BLOCKED, EVENT_HOST_LIMIT, EVENT_HOST_UNBLOCKED, EventRing, E_DST, E_KIND, E_NSEC, E_SEC, E_TIME, E_VALUE,
-  E_VALUE2, E_VALUE3,
+  EVENT_AGGRESSIVE,
+  EVENT_CALM,
+  EVENT_HOST_BLOCKED,
+  EVENT_HOST_LIMIT,
+  EVENT_HOST_UNBLOCKED,
+  EventRing,
+  E_DST,
+  E_KIND,
+  E_NSEC,
+  E_SEC,
+  E_TIME,
+  E_VALUE,
+  E_VALUE2,
+  E_VALUE3,
 } from '../../src/telemetry/event-ring.ts';
 import { FLOOD_HALF_OPEN, FLOOD_PER_SOURCE, FLOOD_RATE, OK, type Reason, SESSION_BLOCKED_HOST } from '../../src/telemetry/reasons.ts';
 
@@ -24,7 +46,14 @@ const ICMP = 1;
 const SEED = 20260104;
 
 const DEFAULTS: ThresholdSettings = {
-  maxIncompleteHigh: 500, maxIncompleteLow: 400, oneMinuteHigh: 500, oneMinuteLow: 400, hostLimit: 50, hostBlockTime: 0, sourceSessions: 0, sourceRate: 0,
+  maxIncompleteHigh: 500,
+  maxIncompleteLow: 400,
+  oneMinuteHigh: 500,
+  oneMinuteLow: 400,
+  hostLimit: 50,
+  hostBlockTime: 0,
+  sourceSessions: 0,
+  sourceRate: 0,
   sourceRateWindow: 60_000,
 };
 const UNLIMITED = 0x7fffffff;
@@ -185,7 +214,10 @@ t.test('per host with block-time: all go, new requests are refused until the blo
   firewall.advance(500);
   t.equal(firewall.open(9), -SESSION_BLOCKED_HOST);
   t.strictSame(firewall.victims, sessions);
-  t.strictSame(firewall.log(), [[EVENT_HOST_LIMIT, 9, 3, 2, 0], [EVENT_HOST_BLOCKED, 9, 2, 2, 0]]);
+  t.strictSame(firewall.log(), [
+    [EVENT_HOST_LIMIT, 9, 3, 2, 0],
+    [EVENT_HOST_BLOCKED, 9, 2, 2, 0],
+  ]);
   t.equal(firewall.halfOpen, 1);
   t.equal(firewall.open(9), -SESSION_BLOCKED_HOST);
   t.ok(firewall.open(9, UDP) >= 0, 'TCP only');
@@ -251,7 +283,11 @@ t.test('by source: the 21st session, and the 101st within a minute', (t) => {
   t.strictSame(refused, [100, -FLOOD_RATE]);
   rate.advance(61_000);
   const later = [rate.open(1, TCP, 77), rate.open(1, TCP, 77), rate.open(1, TCP, 77)];
-  t.strictSame(later.map((session) => session >= 0), [true, true, false], 'as many as are older than a minute by now');
+  t.strictSame(
+    later.map((session) => session >= 0),
+    [true, true, false],
+    'as many as are older than a minute by now',
+  );
   t.end();
 });
 
@@ -280,26 +316,30 @@ t.test('sessions of a rule', (t) => {
 
 t.test('the lists of half-open sessions equal arrays', (t) => {
   const step = fc.record({ session: fc.nat(15), host: fc.nat(4), perHost: fc.boolean(), add: fc.boolean() });
-  fc.assert(fc.property(fc.array(step, { maxLength: 150, size: 'max' }), (steps) => {
-    const list = new HalfOpen(new SessionTable(16, 1));
-    let model: { session: number; host: number }[] = [];
-    for (const { session, host, perHost, add } of steps) {
-      if (add && !list.has(session)) {
-        list.add(session, perHost, host * 1000);
-        model.push({ session, host: perHost ? host : -1 });
-      } else {
-        list.remove(session);
-        model = model.filter((entry) => entry.session !== session);
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 150, size: 'max' }), (steps) => {
+      const list = new HalfOpen(new SessionTable(16, 1));
+      let model: { session: number; host: number }[] = [];
+      for (const { session, host, perHost, add } of steps) {
+        if (add && !list.has(session)) {
+          list.add(session, perHost, host * 1000);
+          model.push({ session, host: perHost ? host : -1 });
+        } else {
+          list.remove(session);
+          model = model.filter((entry) => entry.session !== session);
+        }
+        if (list.count !== model.length || list.oldest !== (model[0]?.session ?? -1)) return false;
+        for (let h = 0; h < 5; h++) {
+          const ofHost = model.filter((entry) => entry.host === h);
+          const record = list.findHost(h * 1000);
+          if (record < 0 ? ofHost.length > 0 : list.hostCount[record] !== ofHost.length || list.hostOldest[record] !== ofHost[0]!.session)
+            return false;
+        }
       }
-      if (list.count !== model.length || list.oldest !== (model[0]?.session ?? -1)) return false;
-      for (let h = 0; h < 5; h++) {
-        const ofHost = model.filter((entry) => entry.host === h);
-        const record = list.findHost(h * 1000);
-        if (record < 0 ? ofHost.length > 0 : list.hostCount[record] !== ofHost.length || list.hostOldest[record] !== ofHost[0]!.session) return false;
-      }
-    }
-    return true;
-  }), { seed: SEED, numRuns: 150 });
+      return true;
+    }),
+    { seed: SEED, numRuns: 150 },
+  );
   t.end();
 });
 
@@ -319,8 +359,13 @@ class Link {
   }
 
   install(statics: { addr: number; mac: readonly [number, number] }[]): void {
-    const port = (addr: string): { addr: number; mask: number; enabled: boolean; bridgeGroup: number; arpTimeout: number } =>
-      ({ addr: ip(addr), mask: ip('255.255.255.0'), enabled: true, bridgeGroup: 0, arpTimeout: 14_400_000 });
+    const port = (addr: string): { addr: number; mask: number; enabled: boolean; bridgeGroup: number; arpTimeout: number } => ({
+      addr: ip(addr),
+      mask: ip('255.255.255.0'),
+      enabled: true,
+      bridgeGroup: 0,
+      arpTimeout: 14_400_000,
+    });
     this.neighbours.install({ interfaces: [port('172.22.1.16'), port('10.10.10.1')], neighbours: statics }, this.wheel.now);
   }
 
@@ -356,7 +401,10 @@ t.test('an unresolved neighbour: three requests, frames wait in order, then they
   link.advance(1_000);
   t.equal(link.requests(), 1);
   t.equal(neighbours.learn(0, GATEWAY, 0x0200, 0x101, true, 1_500), n);
-  t.strictSame(link.drain(() => neighbours.takeReady()), [100, 101, 102, 103, 104, 105, 106, 107]);
+  t.strictSame(
+    link.drain(() => neighbours.takeReady()),
+    [100, 101, 102, 103, 104, 105, 106, 107],
+  );
   t.equal(neighbours.lastReady, n);
   t.strictSame([neighbours.isUsable(n), neighbours.macHigh[n], neighbours.macLow[n]], [true, 0x0200, 0x101]);
 
@@ -367,9 +415,15 @@ t.test('an unresolved neighbour: three requests, frames wait in order, then they
   t.equal(link.requests(), 1);
   link.advance(4_000);
   t.equal(link.requests(), 1, 'taken once, though asked twice');
-  t.strictSame(link.drain(() => neighbours.takeUnresolved()), []);
+  t.strictSame(
+    link.drain(() => neighbours.takeUnresolved()),
+    [],
+  );
   link.advance(5_000);
-  t.strictSame(link.drain(() => neighbours.takeUnresolved()), [55]);
+  t.strictSame(
+    link.drain(() => neighbours.takeUnresolved()),
+    [55],
+  );
   t.equal(neighbours.state[silent], UNRESOLVED, 'a session keeps its number');
   neighbours.release(silent);
   t.equal(neighbours.state[silent], UNUSED);
@@ -400,7 +454,8 @@ t.test('spoofing: what is not believed', (t) => {
   const printer = ip('10.10.10.2');
   const link = new Link(false, [{ addr: printer, mac: [0x0200, 0x202] }]);
   const { neighbours } = link;
-  const learn = (addr: string, high: number, low: number, forUs = true): number => neighbours.learn(1, ip(addr), high, low, forUs, link.wheel.now);
+  const learn = (addr: string, high: number, low: number, forUs = true): number =>
+    neighbours.learn(1, ip(addr), high, low, forUs, link.wheel.now);
   const fixed = neighbours.find(1, printer);
   t.equal(neighbours.origin[fixed], STATIC);
   t.equal(learn('10.10.10.2', 0x0200, 0x999), SPOOFED, 'a static entry');
@@ -465,6 +520,9 @@ t.test('events carry the stamp of what is worked on', (t) => {
   firewall.advance(33);
   firewall.open(2);
   const at = firewall.events.peek();
-  t.strictSame([E_TIME, E_SEC, E_NSEC].map((word) => firewall.events.words[at + word]), [33, 7, 8]);
+  t.strictSame(
+    [E_TIME, E_SEC, E_NSEC].map((word) => firewall.events.words[at + word]),
+    [33, 7, 8],
+  );
   t.end();
 });

@@ -4,7 +4,9 @@ import t from 'tap';
 import * as reasons from '../../src/telemetry/reasons.ts';
 
 t.test('constants and rows belong together', (t) => {
-  const constants = Object.entries(reasons).filter((entry): entry is [string, number] => typeof entry[1] === 'number' && entry[0] !== 'REASON_COUNT');
+  const constants = Object.entries(reasons).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number' && entry[0] !== 'REASON_COUNT',
+  );
   t.equal(constants.length, reasons.REASONS.length, 'a constant for each row');
   for (const [name, row] of constants) {
     const wanted = name === 'OK' ? 'none' : reasons.REASONS[row]!.name;

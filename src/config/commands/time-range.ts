@@ -62,7 +62,8 @@ function periodicText(entry: PeriodicConfig): string {
 
 function setPeriodic(range: TimeRangeConfig, args: Args): Refusal {
   const entry = periodicOf(args);
-  if (entry.lastDay !== undefined && entry.days.includes(' ')) return '% Only one day of the week may stand before "to" and a day behind it';
+  if (entry.lastDay !== undefined && entry.days.includes(' '))
+    return '% Only one day of the week may stand before "to" and a day behind it';
   unsetPeriodic(range, args);
   range.periodic.push(entry);
   return undefined;

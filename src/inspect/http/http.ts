@@ -48,7 +48,16 @@ class Http implements Inspector {
     this.place[session] = ANY;
   }
 
-  scan(session: number, direction: number, octets: Uint8Array, from: number, to: number, position: number, _now: number, out: Outcome): Verdict {
+  scan(
+    session: number,
+    direction: number,
+    octets: Uint8Array,
+    from: number,
+    to: number,
+    position: number,
+    _now: number,
+    out: Outcome,
+  ): Verdict {
     out.consumed = to - from;
     out.releaseTo = (position + to - from) | 0;
     if (direction === 0) return FORWARD;
