@@ -31,6 +31,7 @@ export function serveConsole(
   pump.add(log.sink);
   const plane = new ControlPlane({ ...options, version: version(), log });
   plane.start();
+  log.noteStarted();
   const onHangUp = (): void => void reload(plane, lenient);
   process.on('SIGHUP', onHangUp);
   server?.serve(plane);

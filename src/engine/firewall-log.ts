@@ -5,7 +5,9 @@ import type { Configuration } from '../config/model.ts';
 import { EventLines } from '../console/event-lines.ts';
 import { type LineListener, Log } from '../console/log.ts';
 import type { LogState } from '../console/state.ts';
+import { startupMessage } from '../console/syslog/firewall.ts';
 import { configuredMessage } from '../console/syslog/system.ts';
+import type { LogMessage } from '../console/syslog/message.ts';
 import { SyslogSender } from '../console/syslog-sender.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { LogView } from './control-plane.ts';
@@ -47,10 +49,18 @@ export class FirewallLog implements LogView {
     this.sender.configure(configuration.logging.hosts);
   }
 
+  noteStarted(): void {
+    this.write(startupMessage());
+  }
+
   noteConfigured(from: string): void {
+    this.write(configuredMessage(from, 'console'));
+  }
+
+  private write(message: LogMessage): void {
     const now = Date.now();
     const stamp = { sec: Math.floor(now / 1000), nsec: (now % 1000) * 1_000_000, uptime: performance.now() - this.started };
-    this.log.write(configuredMessage(from, 'console'), stamp);
+    this.log.write(message, stamp);
   }
 
   /** Writes what was kept back and closes the way to the logging hosts. */

@@ -4,8 +4,6 @@
 // The engine calls, in this order and from one thread: receive() on each port, the path, transmit() on each port, then
 // release() on each port.  None of them throws or allocates after opening.  What a port cannot do it counts.
 
-import type { Region } from '../frame/region.ts';
-
 /** Why a frame was not taken, for transmit's result column; 0 is taken. */
 export const TX_OK = 0;
 export const TX_TOO_BIG = 1;
@@ -56,6 +54,3 @@ export interface Port {
   isUp(): boolean;
   close(): void;
 }
-
-/** Opens a port whose receive area is [start, start + octets) of the region. */
-export type OpenPort = (region: Region, start: number, octets: number) => Port;

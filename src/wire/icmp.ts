@@ -22,7 +22,6 @@ export const PARAMETER_PROBLEM = 12;
 export const TIMESTAMP = 13;
 export const TIMESTAMP_REPLY = 14;
 
-export const CODE_NET = 0;
 export const CODE_HOST = 1;
 export const CODE_FRAGMENTATION_NEEDED = 4;
 export const CODE_ADMIN_PROHIBITED = 13;

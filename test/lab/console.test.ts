@@ -124,6 +124,7 @@ t.test('the socket of a namespace: found, refused to a second firewall, removed 
   t.teardown(() => lab.remove());
   t.match(lab.postern('exec', 'show version'), { status: 1, stdout: '', stderr: /^postern: no firewall is running here/ });
   const postern = await lab.startPostern();
+  t.match(postern.stderr, /%FW-6-INIT: Firewall inspection startup completed; beginning operation\.$/m);
   const inode = lab.firewall.run('stat', ['-Lc', '%i', '/proc/self/ns/net']).stdout.trim();
   const socket = `/run/postern/console-${inode}.sock`;
   t.equal(statSync(socket).mode & 0o777, 0o660);

@@ -5,14 +5,7 @@
 
 import { formatAddress } from '../../config/language/address.ts';
 import type { EventRecord } from '../../telemetry/event-record.ts';
-import {
-  EVENT_AGGRESSIVE,
-  EVENT_CALM,
-  EVENT_HOST_BLOCKED,
-  EVENT_HOST_LIMIT,
-  EVENT_HOST_UNBLOCKED,
-  EVENT_SESSION_START,
-} from '../../telemetry/event-ring.ts';
+import { EVENT_AGGRESSIVE, EVENT_CALM, EVENT_HOST_BLOCKED, EVENT_HOST_LIMIT, EVENT_SESSION_START } from '../../telemetry/event-ring.ts';
 import {
   CMD_8BIT,
   CMD_BARE_NEWLINE,
@@ -53,15 +46,6 @@ export function thresholdMessage({ kind, dst, value, value2, value3 }: EventReco
       return message(FACILITY, 4, 'UNBLOCK_HOST', `New TCP connections to host ${host} no longer blocked`);
   }
 }
-
-/** Kinds of event that thresholdMessage() knows. */
-export const THRESHOLD_EVENTS: readonly number[] = [
-  EVENT_AGGRESSIVE,
-  EVENT_CALM,
-  EVENT_HOST_LIMIT,
-  EVENT_HOST_BLOCKED,
-  EVENT_HOST_UNBLOCKED,
-];
 
 function minutes(count: number): string {
   return `${count} minute${count === 1 ? '' : 's'}`;
