@@ -8,6 +8,7 @@ import { EventReader } from '../telemetry/event-reader.ts';
 import { type EventSchema, type LoggedEvent, loadEventSchema } from '../telemetry/event-schema.ts';
 import { formatEventJson, formatEventText } from '../telemetry/event-text.ts';
 import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
+import { untilSignal } from './stop-signal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -41,8 +42,7 @@ async function printEvents(path: string, follow: boolean, format: Format): Promi
   const schema = await loadEventSchema();
   if (!follow) return printFile(path, schema, format, null);
   const stopping = new AbortController();
-  process.once('SIGINT', () => stopping.abort());
-  process.once('SIGTERM', () => stopping.abort());
+  void untilSignal().then(() => stopping.abort());
   let status = EXIT_OK;
   while (!stopping.signal.aborted) status = Math.max(status, await printFile(path, schema, format, stopping.signal));
   return status;

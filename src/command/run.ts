@@ -15,6 +15,7 @@ import { CommandError, EXIT_OK, EXIT_RUNTIME } from './errors.ts';
 import { addEventOptions, closeEventLog, type EventOptions, openEventLog } from './event-output.ts';
 import { type LoadedPolicy, loadPolicy } from './load-policy.ts';
 import { serveConsole, takeSocket } from './run-console.ts';
+import { untilSignal } from './stop-signal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -88,11 +89,12 @@ function parseFault(text: string): FaultSpec {
 
 async function run(options: RunOptions): Promise<number> {
   compileForLongRun();
+  const stopped = untilSignal();
   const loaded = loadPolicy(options.config, { lenient: options.lenient, verifyChecksums: options.checksum === 'verify' });
   const devices = attach(options.port, loaded.policy);
   const server = await takeSocket(options.socket);
   try {
-    return await runBetween(devices, loaded, server, options);
+    return await runBetween(devices, loaded, server, stopped, options);
   } finally {
     await server?.close();
   }
@@ -102,6 +104,7 @@ async function runBetween(
   devices: readonly (string | null)[],
   loaded: LoadedPolicy,
   server: ConsoleServer | null,
+  stopped: Promise<null>,
   options: RunOptions,
 ): Promise<number> {
   const prepared = prepareFor(
@@ -110,7 +113,7 @@ async function runBetween(
     options.vnet,
   );
   try {
-    return await forwardUntilSignal(loaded, devices, prepared, server, options);
+    return await forwardUntilSignal(loaded, devices, prepared, server, stopped, options);
   } finally {
     prepared.restore();
   }
@@ -166,9 +169,9 @@ async function forwardUntilSignal(
   devices: readonly (string | null)[],
   prepared: PreparedInterfaces,
   server: ConsoleServer | null,
+  stopped: Promise<null>,
   options: RunOptions,
 ): Promise<number> {
-  const stopped = untilSignal();
   const names = new PolicyNames(policy);
   const events = await openEventLog(options, names, false);
   const started = performance.now();
@@ -203,12 +206,4 @@ async function forwardUntilSignal(
   if (failure === null) return eventsWritten ? EXIT_OK : EXIT_RUNTIME;
   process.stderr.write(`postern: ${failure}\n`);
   return EXIT_RUNTIME;
-}
-
-/** Resolves with null at SIGINT or SIGTERM. */
-function untilSignal(): Promise<null> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve(null));
-    process.once('SIGTERM', () => resolve(null));
-  });
 }

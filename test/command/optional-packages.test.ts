@@ -142,8 +142,10 @@ t.test(
       '--json',
     ];
     const command = ['netns', 'exec', namespace, 'timeout', '--signal=INT', '4', process.execPath, join(root, program), ...args];
-    const { stdout, stderr } = spawnSync('ip', command, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+    // `timeout` signals its child, and then the group that the child is in: two signals.
+    const { status, stdout, stderr } = spawnSync('ip', command, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
     t.match(stderr, /^postern: ready$/m);
+    t.equal(status, 124, 'ended by timeout');
     t.match(JSON.parse(stdout || '{}'), { frames: { transmitted: Number } });
   },
 );

@@ -165,10 +165,13 @@ function watchEnd(): void {
   watching = true;
   process.on('exit', destroyAll);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
+    // Stays until all is removed: a terminal and npm both send the signal, and a second one must not end us half way.
+    const end = (): void => {
       destroyAll();
+      process.off(signal, end);
       process.kill(process.pid, signal);
-    });
+    };
+    process.on(signal, end);
   }
 }
 
