@@ -89,7 +89,8 @@ export class DataPlane {
   readonly cutPieces: FrameQueue;
   /** Scratch of emit: frames of one port and what the port said of each. */
   readonly emission: { readonly staged: Int32Array; readonly results: Int32Array };
-  /** Scratch of lookup. */
+  /** Scratch of lookup: hashes of the keys, references found first. */
+  readonly hashes = new Int32Array(BATCH);
   readonly touched = new Int32Array(BATCH);
   /** Timer numbers: sessions from 0, then one range an owner. */
   readonly streamTimers: number;

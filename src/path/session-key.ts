@@ -14,11 +14,22 @@ export const key = { src: 0, dst: 0, ports: 0, kind: 0, vlan: 0 };
 
 /** Sets session and direction of frame `f` from the table as it is now. */
 export function findSession(p: DataPlane, f: number): void {
+  findHashed(p, f, hashKey(p, f));
+}
+
+/** The same with the hash of its key known. */
+export function findHashed(p: DataPlane, f: number, hash: number): void {
   const { frames } = p;
   readKey(p, f);
-  const found = p.sessions.find(key.src, key.dst, key.ports, key.kind, key.vlan);
+  const found = p.sessions.findHashed(hash, key.src, key.dst, key.ports, key.kind, key.vlan);
   frames.session[f] = found < 0 ? NO_SESSION : found >> 1;
   frames.direction[f] = found & 1;
+}
+
+/** Hash of the key of frame `f`. */
+export function hashKey(p: DataPlane, f: number): number {
+  readKey(p, f);
+  return p.sessions.hash(key.src, key.dst, key.ports, key.kind, key.vlan);
 }
 
 /** A whole IP datagram. */
@@ -62,10 +73,4 @@ function portsOf(p: DataPlane, f: number, protocol: number): number {
   key.vlan |= queryKind(icmp.type(p.view, l4));
   const id = icmp.identifier(p.view, l4);
   return (id << 16) | id;
-}
-
-/** What stands in the place where a search for frame `f` begins: for touch() of the table. */
-export function firstPlace(p: DataPlane, f: number): number {
-  readKey(p, f);
-  return p.sessions.firstPlace(key.src, key.dst, key.ports, key.kind, key.vlan);
 }
