@@ -7,6 +7,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { specialise } from './specialise.mjs';
 import { filesBelow, main, newest, read, ROOT, run, StepError, step, write } from './steps.mjs';
 
 const SOURCES = ['src', 'test', 'bench', 'native-bindings'];
@@ -18,6 +19,7 @@ const sources = () => [
   ...SOURCES.flatMap((folder) => filesBelow(folder, (path) => path.endsWith('.ts'))),
   'tsconfig.json',
   'scripts/build.mjs',
+  'scripts/specialise.mjs',
 ];
 
 /** True when dist/ is newer than every source and was made from the same list of files. */
@@ -67,6 +69,8 @@ export async function bundle() {
   } catch (error) {
     throw new StepError(`rolldown: ${error.message.trimEnd()}`);
   }
+  const { parseAst } = await import('rolldown/parseAst');
+  write('dist/.bundle/data-plane.js', specialise(read('dist/.bundle/data-plane.js'), parseAst));
   rmSync(join(ROOT, 'dist/postern'), { recursive: true, force: true });
   renameSync(join(ROOT, 'dist/.bundle'), join(ROOT, 'dist/postern'));
 }

@@ -10,7 +10,7 @@ import { loadCap } from '../../native-bindings/cap.ts';
 import { BATCH } from '../frame/frames.ts';
 import { DEFAULT_SHAPE, Region, regionOctets, storePagesFor } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
-import { advance, attach, breathe } from '../path/path.ts';
+import { attach, type Path } from '../path/path.ts';
 import { LIBPCAP_AREA, LibpcapPort } from '../port/libpcap.ts';
 import type { Answer, Question } from './control.ts';
 import { answer } from './inquiry.ts';
@@ -34,6 +34,7 @@ export class EventedEngine implements RunEngine {
   /** Nothing here fails by itself; kept for the face. */
   onFailure: (message: string) => void = () => {};
   private readonly plane: DataPlane;
+  private readonly path: Path;
   private readonly ports: (LibpcapPort | null)[] = [];
   private readonly started = performance.now();
   private linksDue = 0;
@@ -60,7 +61,7 @@ export class EventedEngine implements RunEngine {
       throw error;
     }
     this.plane = new DataPlane({ region, policy, ports: this.ports, seed: randomInt(0x7fffffff), now: 0, syntheticArp: false });
-    attach(this.plane);
+    this.path = attach(this.plane);
     const wall = Date.now();
     this.plane.setClock(Math.floor(wall / 1000), (wall % 1000) * 1_000_000);
     this.counters = this.plane.counters;
@@ -103,7 +104,7 @@ export class EventedEngine implements RunEngine {
 
   /** What waits at each port, a batch at most, through the path. */
   private turn(): void {
-    const { plane, ports } = this;
+    const { plane, path, ports } = this;
     const now = this.now();
     for (let i = 0; i < ports.length; i++) {
       const port = ports[i]!;
@@ -111,7 +112,7 @@ export class EventedEngine implements RunEngine {
       const count = port.receive(plane.frames, 0, BATCH);
       if (count === 0) continue;
       for (let f = 0; f < count; f++) plane.frames.arrive(f, i);
-      breathe(plane, count, now);
+      path.breathe(count, now);
       port.release();
       plane.frames.clear(count);
     }
@@ -128,7 +129,7 @@ export class EventedEngine implements RunEngine {
 
   private tick(): void {
     const now = this.now();
-    advance(this.plane, now);
+    this.path.advance(now);
     if (((now - this.linksDue) | 0) >= 0) {
       this.linksDue = (now + LINKS_EVERY) | 0;
       for (const port of this.ports) port?.refresh();

@@ -3,7 +3,7 @@
 
 import { Region, type RegionShape, DEFAULT_SHAPE, regionOctets, storePagesFor } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
-import { advance, attach, breathe } from '../path/path.ts';
+import { attach, type Path } from '../path/path.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Port } from '../port/port.ts';
 import type { Answer, Question } from './control.ts';
@@ -32,6 +32,7 @@ export class ReplayEngine implements Inquirable {
   readonly hits: Float64Array;
   readonly region: Region;
   readonly ports: readonly (Port | null)[];
+  private readonly path: Path;
 
   constructor(options: ReplayOptions) {
     const { policy } = options;
@@ -53,7 +54,7 @@ export class ReplayEngine implements Inquirable {
       now: 0,
       syntheticArp: options.syntheticArp,
     });
-    attach(this.plane);
+    this.path = attach(this.plane);
     this.counters = this.plane.counters;
     this.hits = this.plane.hits;
   }
@@ -65,13 +66,13 @@ export class ReplayEngine implements Inquirable {
 
   /** Frames [0, count) of plane.frames are filled and arrived in millisecond `now`; the ports get their areas back. */
   breathe(count: number, now: number): void {
-    breathe(this.plane, count, now);
+    this.path.breathe(count, now);
     for (let i = 0; i < this.ports.length; i++) this.ports[i]?.release();
   }
 
   /** Fires the timers that are due at or before `now`. */
   advance(now: number): void {
-    advance(this.plane, now);
+    this.path.advance(now);
   }
 
   /** Between two batches. */

@@ -9,7 +9,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { BATCH } from '../frame/frames.ts';
 import { Region, regionOctets } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
-import { advance, attach, breathe } from '../path/path.ts';
+import { attach, type Path } from '../path/path.ts';
 import { AF_PACKET_AREA, AfPacketPort, PacketSockets } from '../port/af-packet.ts';
 import { FaultPort } from '../port/fault.ts';
 import type { Port } from '../port/port.ts';
@@ -31,6 +31,7 @@ const FAULT_SLEEP = 1;
 
 class LiveLoop {
   private readonly plane: DataPlane;
+  private readonly path: Path;
   private readonly sockets: PacketSockets;
   private readonly rings: (AfPacketPort | null)[] = [];
   private readonly ports: (Port | null)[] = [];
@@ -66,7 +67,7 @@ class LiveLoop {
       events: new EventRing(RING_EVENTS, counters, start.events),
       hits: new Float64Array(start.hits),
     });
-    attach(this.plane);
+    this.path = attach(this.plane);
     const wall = Date.now();
     this.plane.setClock(Math.floor(wall / 1000), (wall % 1000) * 1_000_000);
     this.control = new Int32Array(start.control);
@@ -94,7 +95,7 @@ class LiveLoop {
 
   /** One batch of each port; returns how many frames came. */
   private turn(now: number): number {
-    const { plane, ports } = this;
+    const { plane, path, ports } = this;
     let total = 0;
     for (let i = 0; i < ports.length; i++) {
       const port = ports[i]!;
@@ -102,7 +103,7 @@ class LiveLoop {
       const count = port.receive(plane.frames, 0, BATCH);
       if (count === 0) continue;
       for (let f = 0; f < count; f++) plane.frames.arrive(f, i);
-      breathe(plane, count, now);
+      path.breathe(count, now);
       port.release();
       plane.frames.clear(count);
       total += count;
@@ -113,7 +114,7 @@ class LiveLoop {
   }
 
   private idle(now: number): void {
-    advance(this.plane, now);
+    this.path.advance(now);
     const sleep = this.waiting.idle();
     if (sleep !== LOOK_AGAIN) this.waiting.woke(this.sockets.wait(this.sleepUntilTimer(sleep, now)));
   }

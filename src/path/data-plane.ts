@@ -132,7 +132,7 @@ export class DataPlane {
   insertedAtLookup = 0;
   removedAtLookup = 0;
   /** What a timer that fires does; path.ts sets it. */
-  onTimer: (p: DataPlane, timer: number, deadline: number) => void = nothing;
+  onTimer: (timer: number, deadline: number) => void = nothing;
   /** Callback of the wheel, made once. */
   readonly fire: (timer: number, deadline: number) => void;
   /** Verify transport checksums where the rules ask for it. */
@@ -198,7 +198,7 @@ export class DataPlane {
     this.cutter = new Cutter(region, this.frames, this.fragments.sizes);
     this.resets = new FrameQueue(this.frames.capacity);
     this.cutPieces = new FrameQueue(this.frames.capacity);
-    this.fire = (timer, deadline) => this.onTimer(this, timer, deadline);
+    this.fire = (timer, deadline) => this.onTimer(timer, deadline);
     this.ruleSessions = new RuleSessions(sessions);
     this.pieces = new FrameQueue(this.frames.capacity);
     this.emission = { staged: new Int32Array(this.frames.capacity), results: new Int32Array(this.frames.capacity) };

@@ -43,8 +43,24 @@ import { beginTrace, endTrace } from './trace.ts';
 import { isIcmpError, track } from './track.ts';
 import { decrementTtl, rewrite, translateSession } from './translate.ts';
 
-/** One batch: frames [0, count) are filled, all arrived in millisecond `now`. */
-export function breathe(p: DataPlane, count: number, now: number): void {
+/** The path of one data plane. */
+export interface Path {
+  /** One batch: frames [0, count) are filled, all arrived in millisecond `now`. */
+  breathe(count: number, now: number): void;
+  /** Timers alone: everything due at or before `now`, and what it sends. */
+  advance(now: number): void;
+}
+
+/** Makes a data plane take this path; once, before the first batch.  The bundle copies the whole path in here (scripts/specialise.mjs). */
+export function attach(p: DataPlane): Path {
+  p.onTimer = (timer, now) => onTimer(p, timer, now);
+  return {
+    breathe: (count, now) => breathe(p, count, now),
+    advance: (now) => advance(p, now),
+  };
+}
+
+function breathe(p: DataPlane, count: number, now: number): void {
   p.refreshPorts();
   expire(p, now);
   decode(p, count);
@@ -57,15 +73,9 @@ export function breathe(p: DataPlane, count: number, now: number): void {
   p.counters[BATCHES]!++;
 }
 
-/** Timers alone: everything due at or before `now`, and what it sends. */
-export function advance(p: DataPlane, now: number): void {
+function advance(p: DataPlane, now: number): void {
   expire(p, now);
   emit(p);
-}
-
-/** Makes a data plane take this path; once, before the first batch. */
-export function attach(p: DataPlane): void {
-  p.onTimer = onTimer;
 }
 
 /** A timer, and behind it what streams want to send and what ended. */
