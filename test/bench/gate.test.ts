@@ -40,6 +40,11 @@ for (const name of WORKLOADS) {
   });
 }
 
+t.test('100,000 idle inspected sessions take at most 64 MiB', async (t) => {
+  const { min: value } = await measure('memory/idle');
+  t.ok(value > 400 && value * 100_000 <= 64 << 20, `${value} octets a session`);
+});
+
 t.test('the gate fails for what leaves an object a frame', async (t) => {
   const result = await measure('control/allocating');
   t.ok(result.heap! >= 12, `${result.heap} octets`);
