@@ -5,10 +5,11 @@
 // Not here: what the messages mean (shell-session.ts), who listens (engine/console-server.ts).
 
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import protobuf from 'protobufjs';
+import type { Type } from 'protobufjs';
 
 export const PROTOCOL_VERSION = 1;
 /** Octets of a message at most. */
@@ -44,14 +45,16 @@ export class ProtocolError extends Error {}
 type Plain = Record<string, unknown>;
 
 interface Schema {
-  readonly request: protobuf.Type;
-  readonly reply: protobuf.Type;
+  readonly request: Type;
+  readonly reply: Type;
 }
 
 let loaded: Schema | undefined;
 
+/** The first call loads protobufjs: 30 ms that no other command pays. */
 function schema(): Schema {
   if (loaded !== undefined) return loaded;
+  const protobuf = createRequire(import.meta.url)('protobufjs') as typeof import('protobufjs');
   const root = protobuf.parse(readFileSync(schemaFile(), 'utf8'), new protobuf.Root()).root;
   loaded = { request: root.lookupType('postern.console.Request'), reply: root.lookupType('postern.console.Reply') };
   return loaded;
@@ -83,13 +86,13 @@ export function encodeReply(reply: Reply): Uint8Array[] {
   return parts;
 }
 
-function encode(type: protobuf.Type, message: object): Uint8Array {
+function encode(type: Type, message: object): Uint8Array {
   return type
     .encodeDelimited(type.fromObject(mapText(message, (value) => (typeof value === 'string' ? Buffer.from(value, 'latin1') : value))))
     .finish();
 }
 
-function decode(type: protobuf.Type, octets: Uint8Array): Plain {
+function decode(type: Type, octets: Uint8Array): Plain {
   try {
     const plain = type.toObject(type.decode(octets), { defaults: true });
     return mapText(plain, (value) =>
