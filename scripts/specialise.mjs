@@ -1,4 +1,4 @@
-// The last step of the bundle: the path becomes a closure over its one data plane.
+// The last step of the bundle: the path becomes a closure over its one data plane, the streams over their one state.
 //
 // In the source every function of the path takes the data plane as its first parameter, `p`.  V8 cannot know that there is one of it, so
 // each access to a column loads frames, column, length and address anew.  Here the functions that `attach(p)` reaches are copied into
@@ -12,14 +12,17 @@
 
 import { StepError } from './steps.mjs';
 
-const PLANE = 'p';
-const ENTRY = /^attach(\$\d+)?$/;
+/** The functions that are tied to one object, and what they call it. */
+const ENTRIES = [
+  ['attach', 'p'],
+  ['attachStreams', 's'],
+];
 
-/** The functions at the top of the module whose first parameter is the plane, by name. */
-function planeFunctions(program) {
+/** The functions at the top of the module whose first parameter is called `parameter`, by name. */
+function functionsOf(program, parameter) {
   const found = new Map();
   for (const node of program.body) {
-    if (node.type === 'FunctionDeclaration' && node.params[0]?.type === 'Identifier' && node.params[0].name === PLANE)
+    if (node.type === 'FunctionDeclaration' && node.params[0]?.type === 'Identifier' && node.params[0].name === parameter)
       found.set(node.id.name, node);
   }
   return found;
@@ -34,8 +37,8 @@ function walk(node, parent, see) {
   }
 }
 
-function isPlane(node) {
-  return node?.type === 'Identifier' && node.name === PLANE;
+function isCalled(node, name) {
+  return node?.type === 'Identifier' && node.name === name;
 }
 
 /** True for `a.name`, `{ name: ... }` and the like, which refer to no variable. */
@@ -60,17 +63,17 @@ function refuse(name, what) {
   throw new StepError(`specialise: ${name} ${what}`);
 }
 
-/** What `name` refers to among the functions of the plane, and the stretches of text that hold the parameter. */
-function examine(name, functions) {
+/** What `name` refers to among `functions`, and the stretches of text that hold the parameter. */
+function examine(name, functions, parameter) {
   const node = functions.get(name);
   const drops = [stretch(node.params)];
   const callees = new Set();
   const bound = boundIn(node);
-  if (bound.has(PLANE)) refuse(name, `has another ${PLANE}`);
+  if (bound.has(parameter)) refuse(name, `has another ${parameter}`);
   walk(node, null, (at, parent) => {
     if (at.type !== 'Identifier' || at === node.id || !functions.has(at.name) || bound.has(at.name) || isLabel(at, parent)) return;
-    if (parent.type !== 'CallExpression' || parent.callee !== at || !isPlane(parent.arguments[0]))
-      refuse(name, `refers to ${at.name} otherwise than by ${at.name}(${PLANE}, ...)`);
+    if (parent.type !== 'CallExpression' || parent.callee !== at || !isCalled(parent.arguments[0], parameter))
+      refuse(name, `refers to ${at.name} otherwise than by ${at.name}(${parameter}, ...)`);
     callees.add(at.name);
     drops.push(stretch(parent.arguments));
   });
@@ -94,34 +97,39 @@ function textWithout(code, node, drops) {
 }
 
 /** The text of the chunk with its path specialised; `parse` makes the ESTree of a module.  Throws a StepError. */
-export function specialise(code, parse) {
-  const program = parse(code);
-  const functions = planeFunctions(program);
-  const entry = [...functions.keys()].find((name) => ENTRY.test(name));
-  if (entry === undefined) refuse('the data plane', 'has no attach(p)');
+export function specialise(code, parse, entries = ENTRIES) {
+  return entries.reduce((text, [entry, parameter]) => specialiseOne(text, parse(text), entry, parameter), code);
+}
+
+function specialiseOne(code, program, wantedName, parameter) {
+  const functions = functionsOf(program, parameter);
+  // The bundler may have put a number behind the name.
+  const entry = [...functions.keys()].find((name) => name.replace(/\$\d+$/, '') === wantedName);
+  if (entry === undefined) refuse('the data plane', `has no ${wantedName}(${parameter})`);
   const texts = new Map();
   const wanted = [entry];
   for (const name of wanted) {
     if (texts.has(name)) continue;
-    const { callees, drops } = examine(name, functions);
+    const { callees, drops } = examine(name, functions, parameter);
     texts.set(name, name === entry ? bodyOf(code, functions.get(name), drops) : textWithout(code, functions.get(name), drops));
     wanted.push(...callees);
   }
-  return place(code, program, functions.get(entry), entry, texts);
+  return place(code, program, functions.get(entry), parameter, texts);
 }
 
-/** The statements of attach, without its braces. */
+/** The statements of the entry, without its braces. */
 function bodyOf(code, node, drops) {
   const { start, end } = node.body;
   return textWithout(code, { start: start + 1, end: end - 1 }, drops.slice(1));
 }
 
-/** Lines keep their numbers up to the new attach, which stands in front of the exports. */
-function place(code, program, entry, name, texts) {
+/** Lines keep their numbers up to the new entry, which stands in front of the exports. */
+function place(code, program, entry, parameter, texts) {
+  const { name } = entry.id;
   const exports = program.body.findLast((node) => node.type === 'ExportNamedDeclaration');
   const body = texts.get(name);
   texts.delete(name);
   const gap = code.slice(entry.start, entry.end).replace(/[^\n]/g, '');
-  const attach = `function ${name}(plane) {\nconst ${PLANE} = plane;\n${[...texts.values()].join('\n')}\n${body}\n}\n`;
+  const attach = `function ${name}(one) {\nconst ${parameter} = one;\n${[...texts.values()].join('\n')}\n${body}\n}\n`;
   return code.slice(0, entry.start) + gap + code.slice(entry.end, exports.start) + attach + code.slice(exports.start);
 }
