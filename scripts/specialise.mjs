@@ -16,6 +16,7 @@ import { StepError } from './steps.mjs';
 const ENTRIES = [
   ['attach', 'p'],
   ['attachStreams', 's'],
+  ['attachScanner', 'turn'],
 ];
 
 /** The functions at the top of the module whose first parameter is called `parameter`, by name. */

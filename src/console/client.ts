@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { checkSocketPath } from './socket-path.ts';
-import { encodeRequest, PROTOCOL_VERSION, readReplies, type Reply, type Request } from './wire-protocol.ts';
+import { encodeRequest, loadProtocol, PROTOCOL_VERSION, readReplies, type Reply, type Request } from './wire-protocol.ts';
 
 /** What a request asks, without its number. */
 export type Ask = Omit<Request, 'id'>;
@@ -35,6 +35,7 @@ export class ConsoleClient {
 
   /** Connects and opens a session.  Throws NoFirewall, with a message of one line. */
   static async connect(path: string, privileged: boolean): Promise<ConsoleClient> {
+    await loadProtocol();
     const client = new ConsoleClient(await reach(path));
     const reply = await client.ask({ open: { version: PROTOCOL_VERSION, privileged } });
     if (reply.rejected) throw new NoFirewall(reply.output.trimEnd());

@@ -5,7 +5,6 @@
 // Not here: what the messages mean (shell-session.ts), who listens (engine/console-server.ts).
 
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,12 +50,16 @@ interface Schema {
 
 let loaded: Schema | undefined;
 
-/** The first call loads protobufjs: 30 ms that no other command pays. */
-function schema(): Schema {
-  if (loaded !== undefined) return loaded;
-  const protobuf = createRequire(import.meta.url)('protobufjs') as typeof import('protobufjs');
+/** Loads protobufjs and the schema, before anything is encoded: 30 ms that only who speaks to the console pays. */
+export async function loadProtocol(): Promise<void> {
+  if (loaded !== undefined) return;
+  const { default: protobuf } = await import('protobufjs');
   const root = protobuf.parse(readFileSync(schemaFile(), 'utf8'), new protobuf.Root()).root;
   loaded = { request: root.lookupType('postern.console.Request'), reply: root.lookupType('postern.console.Reply') };
+}
+
+function schema(): Schema {
+  if (loaded === undefined) throw new Error('loadProtocol() was not called');
   return loaded;
 }
 
@@ -69,7 +72,7 @@ function schemaFile(): string {
   throw new Error('src/console/console.proto is missing from the installation');
 }
 
-/** A request with its length before it. */
+/** A request with its length before it.  Wants loadProtocol(), as encodeReply(); readers call it themselves. */
 export function encodeRequest(request: Request): Uint8Array {
   return encode(schema().request, request);
 }
@@ -111,11 +114,13 @@ function mapText(message: object, change: (value: unknown) => unknown): Plain {
 
 /** Requests that come in by a socket, until it ends.  Throws a ProtocolError; the next one is not read before it is asked for. */
 export async function* readRequests(socket: Socket): AsyncGenerator<Request> {
+  await loadProtocol();
   for await (const octets of readDelimited(socket)) yield decode(schema().request, octets) as unknown as Request;
 }
 
 /** Replies that come in by a socket, until it ends; parts are handed on as they come.  Throws a ProtocolError. */
 export async function* readReplies(socket: Socket): AsyncGenerator<Reply> {
+  await loadProtocol();
   for await (const octets of readDelimited(socket)) yield decode(schema().reply, octets) as unknown as Reply;
 }
 

@@ -13,7 +13,7 @@ import { ROOT } from '../lab/programs.ts';
 const PARSER: string = 'rolldown/parseAst';
 const { parseAst } = (await import(PARSER)) as { parseAst: unknown };
 const { specialise } = (await import(pathToFileURL(join(ROOT, 'scripts/specialise.mjs')).href)) as {
-  specialise: (code: string, parse: unknown) => string;
+  specialise: (code: string, parse: unknown, entries?: readonly (readonly [string, string])[]) => string;
 };
 const folder = mkdtempSync(join(tmpdir(), 'postern-bundle-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -49,6 +49,7 @@ for (const name of WORKLOADS) {
   });
 }
 
+const PLANE = [['attach', 'p']] as const;
 const STEPS = `
 function count(p, n) { p.total += n; return p.total; }
 function unused(p) { return p; }
@@ -57,7 +58,7 @@ function attach(p) { return { step: (n) => step(p, n) }; }
 `;
 
 t.test('the path becomes a closure over its plane', async (t) => {
-  const text = specialise(`${STEPS}export { attach, unused };\n`, parseAst);
+  const text = specialise(`${STEPS}export { attach, unused };\n`, parseAst, PLANE);
   const { attach } = (await import(`data:text/javascript,${encodeURIComponent(text)}`)) as {
     attach: (plane: { total: number }) => { step: (n: number) => number };
   };
@@ -65,7 +66,7 @@ t.test('the path becomes a closure over its plane', async (t) => {
   const [first, second] = planes.map((plane) => attach(plane));
   t.same([first!.step(1), first!.step(1), second!.step(4)], [2, 4, 105]);
   t.same(planes, [{ total: 4 }, { total: 105 }], 'each its own');
-  const dropped = text.slice(text.indexOf('function attach(plane)'));
+  const dropped = text.slice(text.indexOf('function attach(one)'));
   t.match(dropped, /function step\(n\).*return count\(n \+ count\$1\.count\)/);
   t.notMatch(dropped, /unused\(/, 'only what attach reaches');
   t.equal(text.split('\n').indexOf('function count(p, n) { p.total += n; return p.total; }'), 1, 'lines in front keep their numbers');
@@ -73,9 +74,17 @@ t.test('the path becomes a closure over its plane', async (t) => {
 
 t.test('the bundle is so made', { skip }, (t) => {
   const text = readFileSync(fileURLToPath(new URL('../../postern/data-plane.js', import.meta.url)), 'utf8');
-  const dropped = text.slice(text.search(/^function attach(\$\d+)?\(plane\) \{\nconst p = plane;$/m));
-  for (const name of ['decode', 'lookup', 'passSession', 'translateSession', 'emit'])
-    t.match(dropped, new RegExp(`^function ${name}\\((?!p\\b)`, 'm'), name);
+  const made: readonly (readonly [string, string, readonly string[]])[] = [
+    ['attach', 'p', ['decode', 'lookup', 'passSession', 'translateSession', 'emit']],
+    ['attachStreams', 's', ['accept', 'receive', 'releaseSegment']],
+    ['attachScanner', 'turn', ['scanClient', 'scanLine', 'mailData']],
+  ];
+  for (const [entry, parameter, names] of made) {
+    const at = text.search(new RegExp(`^function ${entry}(\\$\\d+)?\\(one\\) \\{\nconst ${parameter} = one;$`, 'm'));
+    t.ok(at > 0, entry);
+    const inside = text.slice(at, text.indexOf('\n}\n', text.indexOf('return {', at)));
+    for (const name of names) t.match(inside, new RegExp(`^function ${name}(\\$\\d+)?\\((?!${parameter}\\b)`, 'm'), name);
+  }
   t.end();
 });
 
@@ -87,5 +96,5 @@ t.test('what it cannot specialise it refuses', async (t) => {
     ['function attach(p) { return (p) => p; }', /attach has another p/],
     ['function go(p) { for (const p of []) p(); } function attach(p) { go(p); }', /go has another p/],
   ];
-  for (const [code, message] of refused) t.throws(() => specialise(`${code}\nexport { attach };\n`, parseAst), { message });
+  for (const [code, message] of refused) t.throws(() => specialise(`${code}\nexport { attach };\n`, parseAst, PLANE), { message });
 });

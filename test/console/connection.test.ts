@@ -12,7 +12,15 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ConsoleTerminal } from '../../src/command/console-terminal.ts';
 import { ConsoleClient } from '../../src/console/client.ts';
-import { encodeReply, encodeRequest, readReplies, readRequests, type Reply, type Request } from '../../src/console/wire-protocol.ts';
+import {
+  encodeReply,
+  encodeRequest,
+  loadProtocol,
+  readReplies,
+  readRequests,
+  type Reply,
+  type Request,
+} from '../../src/console/wire-protocol.ts';
 import { ConsoleServer } from '../../src/engine/console-server.ts';
 import { firewallFor, REFERENCE, shellOf } from './firewall.ts';
 
@@ -36,6 +44,7 @@ const anyRequest = fc.oneof(
 ) as fc.Arbitrary<Omit<Request, 'id'>>;
 
 t.test('messages come out as they went in, however they are cut', async (t) => {
+  await loadProtocol();
   await fc.assert(
     fc.asyncProperty(fc.array(anyRequest, { maxLength: 5 }), fc.integer({ min: 1, max: 400 }), async (asks, size) => {
       const requests = asks.map((ask, i): Request => ({ id: i + 1, ...ask }));

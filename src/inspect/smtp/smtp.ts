@@ -80,11 +80,13 @@ export class Smtp implements Inspector {
   readonly declare = declaration;
   private readonly state: SmtpState;
   private readonly turn: Turn;
+  private readonly scanner: Scanner;
 
   /** `counters` as in telemetry/counters.ts. */
   constructor(maxSessions: number, counters: Float64Array) {
     this.state = new SmtpState(maxSessions);
     this.turn = new Turn(this.state, counters, createPolicy(defaultOptions(true)));
+    this.scanner = attachScanner(this.turn);
   }
 
   open(session: number, policy: InspectorPolicy, now: number): void {
@@ -116,7 +118,7 @@ export class Smtp implements Inspector {
       out.releaseTo = (position + to - from) | 0;
       return IGNORE;
     }
-    const done = direction === 0 ? scanClient(turn, from, to) : scanReplies(turn, from, to);
+    const done = direction === 0 ? this.scanner.client(from, to) : this.scanner.replies(from, to);
     if (direction === 0) words[at + JUDGED] = (turn.origin + done) | 0;
     out.consumed = turn.verdict === FORWARD ? done - from : to - from;
     out.releaseTo = words[at + (direction === 0 ? RELEASED : REPLY_START)]!;
@@ -125,7 +127,7 @@ export class Smtp implements Inspector {
       out.releaseTo = (position + to - from) | 0;
       return IGNORE;
     }
-    arm(turn);
+    this.scanner.arm();
     return done < to || ((out.releaseTo - position - (to - from)) | 0) < 0 ? HOLD : FORWARD;
   }
 
@@ -141,8 +143,8 @@ export class Smtp implements Inspector {
     out.releaseTo = words[at + RELEASED]!;
     if ((words[at + CONNECTION]! & CONNECTION_LEFT) !== 0) return HOLD;
     const mode = words[at + MODE];
-    if (mode === MODE_DATA) releaseHeldData(turn, position);
-    else if (mode === MODE_COMMAND || mode === MODE_SASL) releaseHeldLine(turn, position);
+    if (mode === MODE_DATA) this.scanner.releaseData(position);
+    else if (mode === MODE_COMMAND || mode === MODE_SASL) this.scanner.releaseLine(position);
     out.releaseTo = words[at + RELEASED]!;
     return FORWARD;
   }
@@ -155,10 +157,10 @@ export class Smtp implements Inspector {
     const mode = words[at + MODE];
     if (mode === MODE_DATA || mode === MODE_BDAT) {
       if (policy.dataIdleMs > 0 && ((now - words[at + LAST_TIME]! - policy.dataIdleMs) | 0) >= 0) turn.reset(TIME_DATA_IDLE, 0, 0, 0);
-    } else if ((words[at + LINE]! & LINE_STARTED) !== 0) expireLine(turn, now);
+    } else if ((words[at + LINE]! & LINE_STARTED) !== 0) this.scanner.expireLine(now);
     if (turn.verdict === RESET) return RESET;
     out.releaseTo = words[at + RELEASED]!;
-    arm(turn);
+    this.scanner.arm();
     return FORWARD;
   }
 
@@ -187,6 +189,28 @@ export class Smtp implements Inspector {
     turn.releasedBefore = turn.words[turn.at + RELEASED]!;
     return turn;
   }
+}
+
+/** The scanner over one Turn. */
+interface Scanner {
+  client(from: number, to: number): number;
+  replies(from: number, to: number): number;
+  releaseData(position: number): void;
+  releaseLine(position: number): void;
+  expireLine(now: number): void;
+  arm(): void;
+}
+
+/** The bundle copies the whole scanner in here (scripts/specialise.mjs). */
+function attachScanner(turn: Turn): Scanner {
+  return {
+    client: (from, to) => scanClient(turn, from, to),
+    replies: (from, to) => scanReplies(turn, from, to),
+    releaseData: (position) => releaseHeldData(turn, position),
+    releaseLine: (position) => releaseHeldLine(turn, position),
+    expireLine: (now) => expireLine(turn, now),
+    arm: () => arm(turn),
+  };
 }
 
 /** Judges client octets [from, to); returns the index of the first that was not judged. */
