@@ -6,17 +6,14 @@
 // garbage collector by thread, as V8 reports them.  Exit status 1 when anything arrived otherwise than it was sent.
 // Not part of npm test.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { build, isBuilt } from './build.mjs';
-import { main, ROOT, step, StepError } from './steps.mjs';
+import { main, StepError } from './steps.mjs';
+import { configure, connect, INSIDE, openLab, OUTSIDE, startPostern } from './transparent.mjs';
 
-const CLIENT = '192.0.2.1';
-const SERVER = '192.0.2.2';
-const PORTS = ['--port', 'Ethernet0=outside0', '--port', 'Ethernet1=inside0'];
 /** Mail sessions at a time, and octets of a message and of its replies. */
 const PARALLEL = 4;
 const MAIL_OCTETS = '200000';
@@ -35,21 +32,6 @@ async function result(program, seconds) {
 /** Resident memory of a process, MiB. */
 function residentOf(pid) {
   return Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+)/m)[1]) >> 10;
-}
-
-/** More than 500 sessions a minute are an attack by default, and the oldest half-open one is reset. */
-const THRESHOLDS = `
-ip inspect max-incomplete high 100000
-ip inspect max-incomplete low 90000
-ip inspect one-minute high 100000
-ip inspect one-minute low 90000
-`;
-
-/** The configuration of a transparent pair, with thresholds that the load does not reach; a file in `folder`. */
-function configure(folder) {
-  const path = join(folder, 'soak.cfg');
-  writeFileSync(path, readFileSync(join(ROOT, 'rules/transparent.cfg'), 'utf8').replace(/^end$/m, `${THRESHOLDS}end`));
-  return path;
 }
 
 /**
@@ -76,14 +58,9 @@ function pausesIn(text, from, to) {
 
 class Bench {
   constructor(lab, programs, folder) {
+    Object.assign(this, connect(lab));
     this.programs = programs;
     this.folder = folder;
-    [this.outside, this.firewall, this.inside] = ['outside', 'firewall', 'inside'].map((label) => lab.namespace(label));
-    for (const namespace of [this.outside, this.firewall, this.inside]) namespace.disableIpv6();
-    lab.link(this.outside, 'eth0', this.firewall, 'outside0');
-    lab.link(this.inside, 'eth0', this.firewall, 'inside0');
-    this.outside.address('eth0', `${CLIENT}/24`);
-    this.inside.address('eth0', `${SERVER}/24`);
   }
 
   node(namespace, script, ...args) {
@@ -97,25 +74,14 @@ class Bench {
     const server = this.node(namespace, script, 'serve', port);
     await server.until(() => server.stdout.includes('ready'), 'ready', 10);
   }
-
-  async startPostern(config) {
-    const { POSTERN, Program } = this.programs;
-    const args = ['--trace-gc', POSTERN, 'run', '--config', config, ...PORTS, '--socket', 'none', '--json'];
-    const child = this.firewall.spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const postern = new Program('postern', child);
-    await postern.until(() => /\bready$/m.test(postern.stderr), 'ready', 20);
-    // `ip netns exec` becomes the program.
-    postern.pid = child.pid;
-    return postern;
-  }
 }
 
 async function transfers(bench, megabytes) {
   const octets = String(megabytes * 1_000_000);
   for (const namespace of [bench.outside, bench.inside]) await bench.serve(namespace, 'traffic.js', '7000');
   const both = [
-    bench.node(bench.outside, 'traffic.js', 'send', SERVER, '7000', octets),
-    bench.node(bench.inside, 'traffic.js', 'send', CLIENT, '7000', octets),
+    bench.node(bench.outside, 'traffic.js', 'send', INSIDE, '7000', octets),
+    bench.node(bench.inside, 'traffic.js', 'send', OUTSIDE, '7000', octets),
   ];
   for (const [i, program] of both.entries()) {
     const { equal, seconds } = await result(program, 60 + megabytes);
@@ -130,7 +96,7 @@ async function mails(bench, minutes) {
   let sessions = 0;
   const keepSending = async () => {
     while (performance.now() < end) {
-      const { toServer, toClient, error } = await result(bench.node(bench.outside, 'exchange.js', 'mail', SERVER, '25', MAIL_OCTETS), 120);
+      const { toServer, toClient, error } = await result(bench.node(bench.outside, 'exchange.js', 'mail', INSIDE, '25', MAIL_OCTETS), 120);
       if (!toServer || !toClient)
         throw new StepError(`mail session ${sessions}: ${error ?? `to the server ${toServer}, to the client ${toClient}`}`);
       sessions++;
@@ -156,18 +122,13 @@ function report(postern, resident, busy) {
 }
 
 await main(async () => {
-  if (!isBuilt()) await step('program', 'TypeScript to dist/, bundle to dist/postern/', build);
-  const folder = process.env.POSTERN_TESTS ?? join(ROOT, 'dist/test');
-  const { Lab, namespaceProblem } = await import(join(folder, 'lab/namespaces.js'));
-  const programs = await import(join(folder, 'lab/programs.js'));
-  const problem = namespaceProblem();
-  if (problem !== false) throw new StepError(`soak: ${problem}`);
+  const { folder, Lab, programs } = await openLab();
   const lab = new Lab();
   const scratch = mkdtempSync(join(tmpdir(), 'postern-soak-'));
   try {
-    const bench = new Bench(lab, programs, join(folder, 'lab'));
+    const bench = new Bench(lab, programs, folder);
     const started = performance.now();
-    const postern = await bench.startPostern(configure(scratch));
+    const postern = await startPostern(bench.firewall, programs, configure(scratch), ['--trace-gc']);
     await transfers(bench, Number(values.megabytes));
     const resident = [residentOf(postern.pid)];
     const busy = performance.now() - started + Number(values.minutes) * 60_000;

@@ -19,7 +19,6 @@ import {
   type Route,
   type StaticBinding,
   type StreamLimits,
-  type Thresholds,
   type Timers,
   type VirtualReassembly,
 } from '../policy/snapshot.ts';
@@ -262,7 +261,7 @@ function compileTimers(settings: InspectSettings): Timers {
   };
 }
 
-function compileThresholds(settings: InspectSettings, { inspect }: Configuration): Thresholds {
+function compileThresholds(settings: InspectSettings, { inspect }: Configuration): PolicySnapshot['thresholds'] {
   return {
     maxIncompleteHigh: settings.maxIncompleteHigh,
     maxIncompleteLow: settings.maxIncompleteLow,

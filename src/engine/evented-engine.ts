@@ -7,7 +7,6 @@
 
 import { randomInt } from 'node:crypto';
 import { loadCap } from '../../native-bindings/cap.ts';
-import { BATCH } from '../frame/frames.ts';
 import { DEFAULT_SHAPE, Region, regionOctets, storePagesFor } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
 import { attach, type Path } from '../path/path.ts';
@@ -15,6 +14,7 @@ import { LIBPCAP_AREA, LibpcapPort } from '../port/libpcap.ts';
 import type { Answer, Question } from './control.ts';
 import { answer } from './inquiry.ts';
 import type { LiveEngine, LiveOptions } from './live-engine.ts';
+import { takeTurn } from './turn.ts';
 
 /** What `run` does with an engine, whichever it is. */
 export type RunEngine = Pick<LiveEngine, 'counters' | 'hits' | 'events' | 'macs' | 'mtus' | 'onFailure' | 'ask' | 'stop'>;
@@ -102,20 +102,8 @@ export class EventedEngine implements RunEngine {
     }
   }
 
-  /** What waits at each port, a batch at most, through the path. */
   private turn(): void {
-    const { plane, path, ports } = this;
-    const now = this.now();
-    for (let i = 0; i < ports.length; i++) {
-      const port = ports[i]!;
-      if (port === null) continue;
-      const count = port.receive(plane.frames, 0, BATCH);
-      if (count === 0) continue;
-      for (let f = 0; f < count; f++) plane.frames.arrive(f, i);
-      path.breathe(count, now);
-      port.release();
-      plane.frames.clear(count);
-    }
+    takeTurn(this.plane, this.path, this.ports, this.now());
   }
 
   /** Milliseconds since start. */

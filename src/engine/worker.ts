@@ -6,7 +6,6 @@
 // The clock is read once a turn (milliseconds since start, monotonic).
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { BATCH } from '../frame/frames.ts';
 import { Region, regionOctets } from '../frame/region.ts';
 import { DataPlane } from '../path/data-plane.ts';
 import { attach, type Path } from '../path/path.ts';
@@ -19,6 +18,7 @@ import { loadPacketIo } from '../../native-bindings/packet-io.ts';
 import { Clock } from './clock.ts';
 import { type Request, WAITING, type WorkerNotice, type WorkerStart } from './control.ts';
 import { answer } from './inquiry.ts';
+import { takeTurn } from './turn.ts';
 import { LOOK_AGAIN, Waiting } from './waiting.ts';
 
 /** How often the counters of the sockets are copied, ms. */
@@ -93,24 +93,12 @@ class LiveLoop {
     this.sockets.close();
   }
 
-  /** One batch of each port; returns how many frames came. */
+  /** Returns how many frames came. */
   private turn(now: number): number {
-    const { plane, path, ports } = this;
-    let total = 0;
-    for (let i = 0; i < ports.length; i++) {
-      const port = ports[i]!;
-      if (port === null) continue;
-      const count = port.receive(plane.frames, 0, BATCH);
-      if (count === 0) continue;
-      for (let f = 0; f < count; f++) plane.frames.arrive(f, i);
-      path.breathe(count, now);
-      port.release();
-      plane.frames.clear(count);
-      total += count;
-    }
+    const count = takeTurn(this.plane, this.path, this.ports, now);
     // What waits in a bad line goes on although nothing comes.
     for (const fault of this.faults) fault.release();
-    return total;
+    return count;
   }
 
   private idle(now: number): void {

@@ -7,6 +7,7 @@
 // Not here: anything that changes while traffic flows (hit counts, bindings, neighbours, sessions).
 
 import type { InspectorPolicy } from '../inspect/inspector.ts';
+import type { ThresholdSettings } from '../session/thresholds.ts';
 import type { CompiledAccessList } from './access-list.ts';
 import type { ForwardingTable } from './routes.ts';
 
@@ -171,20 +172,6 @@ export interface Timers {
   readonly dns: number;
 }
 
-export interface Thresholds {
-  readonly maxIncompleteHigh: number;
-  readonly maxIncompleteLow: number;
-  readonly oneMinuteHigh: number;
-  readonly oneMinuteLow: number;
-  /** Half-open TCP sessions to one host. */
-  readonly hostLimit: number;
-  readonly hostBlockTime: number;
-  /** Per source, 0: off. */
-  readonly sourceSessions: number;
-  readonly sourceRate: number;
-  readonly sourceRateWindow: number;
-}
-
 /** Bounds of the stream stores. */
 export interface StreamLimits {
   /** Unacknowledged emitted octets a direction. */
@@ -235,7 +222,7 @@ export interface PolicySnapshot {
   readonly nat: NatPolicy;
   readonly neighbours: readonly StaticNeighbour[];
   readonly timers: Timers;
-  readonly thresholds: Thresholds;
+  readonly thresholds: ThresholdSettings;
   readonly stream: StreamLimits;
   /** Session records; fixed at start. */
   readonly maxSessions: number;

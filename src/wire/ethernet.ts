@@ -43,10 +43,6 @@ export function isGroup(v: DataView, at: number): boolean {
   return (v.getUint8(at) & 1) !== 0;
 }
 
-export function isBroadcast(v: DataView, at: number): boolean {
-  return v.getUint16(at) === 0xffff && v.getInt32(at + 2) === -1;
-}
-
 /** 802.1Q and 802.1ad tag protocol identifiers. */
 export function isTag(type: number): boolean {
   return type === TYPE_VLAN || type === TYPE_QINQ;

@@ -3,7 +3,7 @@
 // Not interpreted: options (their presence is a reason to drop).
 
 import { IP_BAD_CHECKSUM, IP_BAD_HEADER_LENGTH, IP_BAD_LENGTH, IP_BAD_VERSION, OK, type Reason } from '../telemetry/reasons.ts';
-import { complement, delta16, delta32, fold, sum32, updateChecksum } from './checksum.ts';
+import { complement, delta16, fold, sum32, updateChecksum } from './checksum.ts';
 
 export const MIN_HEADER_LENGTH = 20;
 
@@ -136,21 +136,6 @@ export function setTotalLengthUpdatingChecksum(v: DataView, at: number, length: 
 export function setIdentificationUpdatingChecksum(v: DataView, at: number, id: number): void {
   update(v, at, delta16(identification(v, at), id));
   v.setUint16(at + IDENTIFICATION, id);
-}
-
-export function setFlagsOffsetUpdatingChecksum(v: DataView, at: number, value: number): void {
-  update(v, at, delta16(flagsOffset(v, at), value));
-  v.setUint16(at + FLAGS_OFFSET, value);
-}
-
-export function setSrcAddrUpdatingChecksum(v: DataView, at: number, addr: number): void {
-  update(v, at, delta32(srcAddr(v, at), addr));
-  v.setInt32(at + SRC_ADDR, addr);
-}
-
-export function setDstAddrUpdatingChecksum(v: DataView, at: number, addr: number): void {
-  update(v, at, delta32(dstAddr(v, at), addr));
-  v.setInt32(at + DST_ADDR, addr);
 }
 
 /** TTL - 1; the caller has checked that it is above 1. */

@@ -42,11 +42,6 @@ export function fillChecksum(v: DataView, u8: Uint8Array, u16: Uint16Array, l3: 
   v.setUint16(field, proto === ipv4.PROTOCOL_UDP && sum === 0 ? 0xffff : sum);
 }
 
-/** Writes what the kernel completes on transmit. */
-export function fillPartialChecksum(v: DataView, l3: number, l4: number, end: number, proto: number): void {
-  v.setUint16(l4 + checksumOffset(proto), pseudoSum(v, l3, l4, end, proto));
-}
-
 /** Makes the datagram at `l3` end at `end`: total length and header checksum, or payload length. */
 export function setDatagramEnd(v: DataView, l3: number, end: number): void {
   if (isIpv6(v, l3)) ipv6.setPayloadLength(v, l3, end - l3 - ipv6.HEADER_LENGTH);
