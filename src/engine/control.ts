@@ -5,6 +5,7 @@
 
 import type { FaultSpec } from '../port/fault.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import type { RehearsalPolicy } from './rehearsal-policy.ts';
 
 /** Rows of a page. */
 export const PAGE = 256;
@@ -134,6 +135,8 @@ export interface Answer {
 /** What a worker gets at its start. */
 export interface WorkerStart {
   readonly policy: PolicySnapshot;
+  /** What the plane rehearses before it forwards, null: nothing. */
+  readonly rehearsal: RehearsalPolicy | null;
   /** Interface of the machine by interface index, null: none. */
   readonly devices: readonly (string | null)[];
   readonly vnet: boolean;

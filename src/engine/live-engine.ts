@@ -11,6 +11,7 @@ import type { FaultSpec } from '../port/fault.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { COUNTER_OCTETS, createCounters } from '../telemetry/counters.ts';
 import { EventRing, RECORD_INTS, TEXT_OCTETS } from '../telemetry/event-ring.ts';
+import { rehearsalPolicy } from './rehearsal-policy.ts';
 import { type Answer, CONTROL_WORDS, type Question, WAITING, type WorkerNotice, type WorkerStart } from './control.ts';
 
 const RING_EVENTS = 4096;
@@ -56,6 +57,8 @@ export class LiveEngine {
     const start: WorkerStart = {
       ...options,
       fault: options.fault ?? null,
+      // A bad line would keep frames of nobody.
+      rehearsal: options.fault == null ? rehearsalPolicy(options.policy, options.devices) : null,
       seed: randomInt(0x7fffffff),
       counters,
       hits,

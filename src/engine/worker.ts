@@ -11,6 +11,7 @@ import { DataPlane } from '../path/data-plane.ts';
 import { attach, type Path } from '../path/path.ts';
 import { AF_PACKET_AREA, AfPacketPort, PacketSockets } from '../port/af-packet.ts';
 import { FaultPort } from '../port/fault.ts';
+import type { PolicySnapshot } from '../policy/snapshot.ts';
 import type { Port } from '../port/port.ts';
 import { createCounters, PORTS, PORT_SIZE } from '../telemetry/counters.ts';
 import { EventRing } from '../telemetry/event-ring.ts';
@@ -18,6 +19,8 @@ import { loadPacketIo } from '../../native-bindings/packet-io.ts';
 import { Clock } from './clock.ts';
 import { type Request, WAITING, type WorkerNotice, type WorkerStart } from './control.ts';
 import { answer } from './inquiry.ts';
+import { rehearse } from './rehearsal.ts';
+import type { RehearsalPolicy } from './rehearsal-policy.ts';
 import { takeTurn } from './turn.ts';
 import { LOOK_AGAIN, Waiting } from './waiting.ts';
 
@@ -39,6 +42,8 @@ class LiveLoop {
   private readonly waiting: Waiting;
   private readonly control: Int32Array;
   private readonly clock: Clock;
+  /** Millisecond of the plane at which the clock began. */
+  private readonly base: number;
   private countersDue = 0;
   private stopped = false;
 
@@ -50,7 +55,6 @@ class LiveLoop {
       storePages: start.storePages,
     };
     const addon = loadPacketIo();
-    this.clock = new Clock(addon.clock);
     this.sockets = new PacketSockets(addon, regionOctets(shape));
     const region = new Region(this.sockets.memory, shape);
     start.devices.forEach((device, i) => this.rings.push(device === null ? null : this.open(region, i, device, start)));
@@ -68,7 +72,9 @@ class LiveLoop {
       hits: new Float64Array(start.hits),
     });
     this.path = attach(this.plane);
-    const wall = Date.now();
+    this.base = start.rehearsal === null ? 0 : this.rehearse(start.rehearsal, start.policy);
+    this.clock = new Clock(addon.clock);
+    const wall = Date.now() - this.base;
     this.plane.setClock(Math.floor(wall / 1000), (wall % 1000) * 1_000_000);
     this.control = new Int32Array(start.control);
     this.waiting = new Waiting(start.spin, 1, addon.clock);
@@ -83,7 +89,7 @@ class LiveLoop {
       mtus: this.ports.map((_, i) => this.plane.mtu[i]!),
     });
     while (!this.stopped) {
-      const now = this.clock.read();
+      const now = (this.base + this.clock.read()) | 0;
       const frames = this.turn(now);
       if (Atomics.load(this.control, WAITING) !== 0) this.serve();
       if (((now - this.countersDue) | 0) >= 0) this.copyCounters(now);
@@ -91,6 +97,14 @@ class LiveLoop {
       else this.waiting.busy();
     }
     this.sockets.close();
+  }
+
+  /** Returns the millisecond that the plane goes on from. */
+  private rehearse(stage: RehearsalPolicy, policy: PolicySnapshot): number {
+    for (const ring of this.rings) ring?.mute(true);
+    const now = rehearse(this.plane, this.path, stage, policy);
+    for (const ring of this.rings) ring?.mute(false);
+    return now;
   }
 
   /** Returns how many frames came. */

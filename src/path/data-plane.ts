@@ -142,7 +142,7 @@ export class DataPlane {
   now: number;
   private isBuilt = false;
   /** Clock at start. */
-  readonly started: number;
+  started: number;
   /** Wall clock at `now` 0, for the stamps of what timers send. */
   baseSec = 0;
   baseNsec = 0;
@@ -233,6 +233,18 @@ export class DataPlane {
     this.refreshPorts();
   }
 
+  /** Nothing of what was before `now` is to be seen from here on: counts, events, policies.  No session may live. */
+  forget(now: number): void {
+    this.counters.fill(0);
+    this.hits.fill(0);
+    while (this.events.peek() >= 0) this.events.advance();
+    this.nat.clearStatistics();
+    this.lastUnreachable.fill((now - 1000) | 0);
+    this.lastTimeExceeded.fill((now - 1000) | 0);
+    this.started = now;
+    this.hasReloaded = false;
+  }
+
   private installInterface(i: number): void {
     const { interfaces } = this.policy;
     const entry = interfaces[i]!;
@@ -253,8 +265,9 @@ export class DataPlane {
 
   /** Wall clock at `now` 0, seconds since 1970 and nanoseconds. */
   setClock(sec: number, nsec: number): void {
-    this.baseSec = sec;
-    this.baseNsec = nsec;
+    // Without | 0 they may be heap numbers, which change the shape of the plane and so undo all compiled code.
+    this.baseSec = sec | 0;
+    this.baseNsec = nsec | 0;
     this.followClock(this.now);
   }
 

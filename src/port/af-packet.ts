@@ -141,6 +141,8 @@ export class AfPacketPort implements Port {
   /** Place in transmit's arguments of each row handed to the addon. */
   private readonly places = new Int32Array(TX_BATCH);
   private unreleased = 0;
+  /** Nothing is sent and all of it counts as sent, as long as nothing was sent before: the rehearsal of a data plane. */
+  private muted = false;
 
   constructor(sockets: PacketSockets, region: Region, start: number, octets: number, options: AfPacketOptions) {
     const facts = sockets.addon.readInterface(options.device);
@@ -183,6 +185,10 @@ export class AfPacketPort implements Port {
     if (this.unreleased === 0) return;
     this.sockets.io.release(this.number, this.unreleased);
     this.unreleased = 0;
+  }
+
+  mute(on: boolean): void {
+    this.muted = on;
   }
 
   isUp(): boolean {
@@ -250,7 +256,7 @@ export class AfPacketPort implements Port {
       places[n++] = i;
     }
     if (n === 0) return;
-    io.transmit(this.number, 0, n);
+    io.transmit(this.number, 0, this.muted ? 0 : n);
     for (let k = 0; k < n; k++) {
       const errno = sent.result[k]!;
       if (errno !== 0) result[places[k]!] = fromErrno(errno);
