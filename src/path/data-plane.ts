@@ -239,6 +239,8 @@ export class DataPlane {
     this.hits.fill(0);
     while (this.events.peek() >= 0) this.events.advance();
     this.nat.clearStatistics();
+    this.nat.peak = 0;
+    this.nat.peakTime = now;
     this.lastUnreachable.fill((now - 1000) | 0);
     this.lastTimeExceeded.fill((now - 1000) | 0);
     this.started = now;

@@ -74,7 +74,7 @@ for (const name of ['3640.cfg', 'transparent.cfg', 'esmtp.cfg']) {
     t.equal(plane.events.peek(), -1);
     t.equal(plane.policy, policy);
     t.equal(plane.hasReloaded, false);
-    t.equal(plane.now, now);
+    t.same([plane.now, plane.started, plane.nat.peakTime], [now, now, now], 'it begins now');
   });
 }
 
