@@ -23,6 +23,7 @@ ip inspect one-minute low 900000
 ip inspect tcp max-incomplete host 250
 ip inspect name IN tcp
 ip inspect name IN udp
+ip inspect name IN icmp
 ip inspect name MAIL esmtp
 access-list 101 permit ip any any
 `;

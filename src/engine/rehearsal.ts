@@ -1,17 +1,19 @@
-// The rehearsal: mail, downloads and datagrams of nobody through the path before the first real frame, so that V8 has compiled it by then.
+// The rehearsal: mail, downloads, datagrams and pings of nobody through the path before the first real frame, so that V8 has compiled it by then.
 // Without it the first 3,000 frames of a new process take up to 500 us each, and the very first 14 ms.
 //
 // It plays on the plane that will forward, because its code is compiled for this one plane (scripts/specialise.mjs), under a policy of its
 // own, in time that passes as fast as it can.  All sessions end by their timers, two silences later; then the real policy is installed
 // and what was counted is forgotten.  Nothing leaves: the ports are muted meanwhile.
 //
-// Left out: super-frames, fragments, ICMP, IPv6; whatever is not rehearsed is compiled when it comes, as everything was before.
+// Left out: super-frames, fragments, ICMP errors, IPv6; whatever is not rehearsed is compiled when it comes, as everything was before.
 
 import { BATCH, type Frames, PARTIAL_CHECKSUM } from '../frame/frames.ts';
 import type { DataPlane } from '../path/data-plane.ts';
 import type { Path } from '../path/path.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
+import { complement, sumOctets } from '../wire/checksum.ts';
 import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as segment from '../wire/segment.ts';
 import * as tcp from '../wire/tcp.ts';
@@ -79,6 +81,7 @@ const DOWNLOAD: readonly Step[] = [
   ['r', ACK],
 ];
 const DATAGRAMS: readonly Step[] = repeat(30, ['o', 0, 'question'], ['r', 0, 'answer']);
+const PINGS: readonly Step[] = repeat(20, ['o', 0, 'are you there?'], ['r', 0, 'are you there?']);
 
 /** What one end of a conversation puts on its wire: by whom, to whom as it sees it. */
 interface End {
@@ -132,6 +135,7 @@ class Rehearsal {
       this.play(MAIL, ipv4.PROTOCOL_TCP, SMTP);
       this.play(DOWNLOAD, ipv4.PROTOCOL_TCP, 80);
       this.play(DATAGRAMS, ipv4.PROTOCOL_UDP, 5000);
+      this.play(PINGS, ipv4.PROTOCOL_ICMP, 0);
     }
     for (let i = 0; i < 2; i++) {
       this.now += SILENCE;
@@ -158,14 +162,18 @@ class Rehearsal {
     ethernet.setHeader(view, at, MAC_HIGH, end.gateway, MAC_HIGH, end.mac, ethernet.TYPE_IPV4);
     const l3 = at + ethernet.HEADER_LENGTH;
     const l4 = l3 + ipv4.MIN_HEADER_LENGTH;
+    // The headers of UDP and of an echo are equally long.
     const payload = l4 + (protocol === ipv4.PROTOCOL_TCP ? tcp.MIN_HEADER_LENGTH : udp.HEADER_LENGTH);
     const octets = payload + text.length;
     ipv4.write(view, l3, 0, octets - l3, i, ipv4.DF, 64, protocol, end.addr, end.peer);
     const [source, destination] = from === 'o' ? [this.firstPort + i, port] : [port, this.firstPort + i];
     if (protocol === ipv4.PROTOCOL_TCP) this.writeSegment(l4, i, from, source, destination, bits, text.length);
-    else {
+    else if (protocol === ipv4.PROTOCOL_UDP) {
       udp.setPorts(view, l4, source, destination);
       view.setUint16(l4 + 4, octets - l4);
+    } else {
+      view.setUint16(l4, (from === 'o' ? icmp.ECHO : icmp.ECHO_REPLY) << 8);
+      icmp.setIdentifier(view, l4, this.firstPort + i);
     }
     for (let k = 0; k < text.length; k++) plane.region.u8[payload + k] = text.charCodeAt(k);
     frames.offset[i] = at;
@@ -182,10 +190,13 @@ class Rehearsal {
     mine[i] = (mine[i]! + octets + ((bits & (SYN | FIN)) === 0 ? 0 : 1)) | 0;
   }
 
-  /** Every fourth conversation as an interface with offload has it. */
+  /** Checksum of the transport; every fourth conversation as an interface with offload has it. */
   private sum(i: number, l3: number, l4: number, end: number, protocol: number): void {
     const { view, region } = this.plane;
-    if ((i & 3) === 3) {
+    if (protocol === ipv4.PROTOCOL_ICMP) {
+      view.setUint16(l4 + icmp.CHECKSUM, 0);
+      view.setUint16(l4 + icmp.CHECKSUM, complement(sumOctets(region.u16, region.u8, l4, end)));
+    } else if ((i & 3) === 3) {
       this.frames.flags[i] = PARTIAL_CHECKSUM;
       view.setUint16(l4 + segment.checksumOffset(protocol), segment.pseudoSum(view, l3, l4, end, protocol));
     } else segment.fillChecksum(view, region.u8, region.u16, l3, l4, end, protocol);
