@@ -78,6 +78,20 @@ for (const name of ['3640.cfg', 'transparent.cfg', 'esmtp.cfg']) {
   });
 }
 
+t.test('a session table that is too small for it', async (t) => {
+  const text = readFileSync(join(ROOT, 'rules/3640.cfg'), 'utf8').replace(/^end$/m, 'ip inspect max-sessions 100\nend');
+  const policy = compilePolicy(parseConfiguration(text).configuration, { epoch: 1, verifyChecksums: true });
+  const devices = ['x0', null, 'x1'];
+  const plane = planeFor(policy, devices);
+  t.equal(plane.sessions.capacity, 100);
+  rehearse(plane, attach(plane), rehearsalPolicy(policy, devices)!, policy);
+  t.same(
+    plane.counters.filter((count) => count !== 0),
+    [],
+  );
+  t.same([plane.sessions.count, plane.wheel.count, plane.streams.pagesInUse, plane.frames.slotsInUse], [0, 0, 0, 0]);
+});
+
 t.test('fewer than two ports rehearse nothing', async (t) => {
   const policy = policyOf('3640.cfg');
   t.equal(
