@@ -105,7 +105,7 @@ function pass(p: DataPlane, f: number, now: number): void {
 function passFragment(p: DataPlane, f: number, now: number): void {
   const merged = defragment(p, f, now);
   if (merged === NO_FRAME) return;
-  if (merged !== f) findSession(p, merged);
+  findSession(p, merged);
   passDatagram(p, merged, now);
   // Inside the merged frame, unless its pieces went on by themselves.
   p.fragments.consumeFragments(merged);

@@ -106,6 +106,18 @@ export function segment6(s: {
   return m.u8;
 }
 
+/** An IPv6 frame as an atomic fragment (RFC 6946): a fragment header that says nothing but an identification. */
+export function atomic(frame: Uint8Array): Uint8Array {
+  const m = buffer(frame.length + 8);
+  m.u8.set(frame.subarray(0, 54));
+  m.u8.set(frame.subarray(54), 62);
+  m.view.setUint16(18, m.view.getUint16(18) + 8);
+  m.u8[54] = m.u8[20]!;
+  m.u8[20] = 44;
+  m.view.setInt32(58, 0x1234);
+  return m.u8.subarray(0, frame.length + 8);
+}
+
 export function userDatagram(ip: Ip & { sport: number; dport: number; data?: string }): Uint8Array {
   const data = Buffer.from(ip.data ?? '', 'latin1');
   return datagram(ip, ipv4.PROTOCOL_UDP, 8 + data.length, (m, at) => {

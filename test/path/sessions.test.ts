@@ -8,7 +8,7 @@ import { showAccessLists } from '../../src/console/displays/access-lists.ts';
 import { showInspectSessions } from '../../src/console/displays/sessions.ts';
 import { Box } from './box.ts';
 import { Conversation } from './conversation.ts';
-import { fragments, icmpError, query, segment, userDatagram } from './datagrams.ts';
+import { atomic, fragments, icmpError, query, segment, segment6, userDatagram } from './datagrams.ts';
 
 const A = 'Ethernet0';
 const B = 'Ethernet1';
@@ -486,6 +486,16 @@ t.test('access lists: an output list sees the datagram as it leaves, ports inclu
   );
   t.equal(box.send(A, segment({ from: CLIENT, to: '192.0.2.25', sport: 9, dport: 25, flags: 'S' })).length, 1);
   t.strictSame(box.hits('101'), [1]);
+});
+
+t.test('transparent: an atomic fragment of IPv6 belongs to its session', async (t) => {
+  const pair = `ip inspect name R tcp\nbridge irb\ninterface ${A}\n bridge-group 1\n ip inspect R in\ninterface ${B}\n bridge-group 1\nbridge 1 protocol ieee\n`;
+  const box = new Box(pair);
+  const forth = { from: 1, to: 2, sport: 4000, dport: 80 };
+  t.equal(box.send(A, segment6({ ...forth, seq: 100, flags: 'S' })).length, 1);
+  t.equal(box.send(B, atomic(segment6({ from: 2, to: 1, sport: 80, dport: 4000, seq: 500, ack: 101, flags: 'SA' }))).length, 1);
+  t.equal(box.send(A, atomic(segment6({ ...forth, seq: 101, ack: 501, flags: 'A' }))).length, 1);
+  t.match(box.delta(), { received: 3, transmitted: 3, 'sessions-opened': 1 });
 });
 
 /** Octets of all array buffers that hang off `root`, each once. */
