@@ -117,6 +117,7 @@ function checkSource(p: DataPlane, ingress: number): Reason {
   const net = src >>> 24;
   if (net === 0 || net === 127 || net >= 224) return IP_MARTIAN;
   const at = lookup(p.policy.forwarding, src);
+  opening.sourceRoute = at;
   if (at < 0) return OK;
   if (p.policy.forwarding.kind[at] !== 0) return IP_MARTIAN;
   // A host of a connected network comes in by no other interface.
@@ -227,7 +228,7 @@ function translateSource(p: DataPlane, now: number): Reason {
 
 /** By what the reply goes back to the opener: the next hop of the route to it if that is by `ingress`, else itself. */
 function nextHopBack(p: DataPlane, ingress: number): number {
-  const at = lookup(p.policy.forwarding, key.src);
+  const at = opening.sourceRoute;
   if (at < 0 || p.policy.forwarding.interface[at] !== ingress || p.policy.forwarding.nextHop[at] === 0) return key.src;
   return p.policy.forwarding.nextHop[at]!;
 }

@@ -48,6 +48,8 @@ export const opening = {
   newSrc: 0,
   newDst: 0,
   newPorts: 0,
+  /** Place of the route to its source in the forwarding table, -1: none. */
+  sourceRoute: -1,
   /** Address whose MAC address the frame needs. */
   nextHop: 0,
   /** Neighbour numbers of the next hops, forward and back; 0 in a bridge. */
