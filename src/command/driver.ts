@@ -13,7 +13,7 @@ export type Driver = (typeof DRIVERS)[number];
 
 /** Measured on two veth pairs of one machine; native-bindings/README.md has the whole table. */
 const LIBPCAP_LIMITS = [
-  'libpcap is for machines without packet rings: a frame costs 1.7 times as much, what is lost under load is not counted, and a port that is set down ends the program',
+  'libpcap is for machines without packet rings: a frame costs 1.4 times as much, what is lost under load is not counted, and a port that is set down ends the program',
   'libpcap takes no partial checksums and no super-frames: the other end of a veth, tap or virtio needs its offloads off (ethtool -K DEVICE tx off tso off gso off)',
 ];
 

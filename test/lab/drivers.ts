@@ -9,11 +9,10 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Lab, namespaceProblem, type Namespace, stop } from './namespaces.ts';
-import { ROOT } from './programs.ts';
+import { POSTERN, ROOT } from './programs.ts';
 
-const program = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const program = POSTERN;
 const SECONDS = 3;
 
 interface Figures {
