@@ -238,6 +238,7 @@ export class DataPlane {
     this.counters.fill(0);
     this.hits.fill(0);
     while (this.events.peek() >= 0) this.events.advance();
+    this.sessions.renumber();
     this.nat.clearStatistics();
     this.nat.peak = 0;
     this.nat.peakTime = now;

@@ -216,6 +216,12 @@ export class SessionTable {
     this.count--;
   }
 
+  /** Numbers begin at 0 again.  No session may live. */
+  renumber(): void {
+    this.freeCount = 0;
+    this.unused = 0;
+  }
+
   /** Highest number ever used + 1: the bound of a walk over all records (console pages). */
   get highest(): number {
     return this.unused;

@@ -71,6 +71,7 @@ for (const name of ['3640.cfg', 'transparent.cfg', 'esmtp.cfg']) {
       [],
     );
     t.same([plane.sessions.count, plane.wheel.count, plane.streams.pagesInUse, plane.frames.slotsInUse], [0, 0, 0, 0]);
+    t.equal(plane.sessions.highest, 0, 'the first session is number 0');
     t.equal(plane.events.peek(), -1);
     t.equal(plane.policy, policy);
     t.equal(plane.hasReloaded, false);
