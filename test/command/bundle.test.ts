@@ -93,6 +93,7 @@ t.test('what it cannot specialise it refuses', async (t) => {
     ['function go() {}', /has no attach\(p\)/],
     ['function go(p) {} function attach(p) { return [1].map(go); }', /attach refers to go otherwise than by go\(p, \.\.\.\)/],
     ['function go(p) {} function attach(p) { const q = p; go(q); }', /attach refers to go otherwise/],
+    ['function go(p) {} function attach(p) { if (p) { const go = 1; } go(p); }', /attach calls go and has a variable of that name/],
     ['function attach(p) { return (p) => p; }', /attach has another p/],
     ['function go(p) { for (const p of []) p(); } function attach(p) { go(p); }', /go has another p/],
   ];
