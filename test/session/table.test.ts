@@ -180,6 +180,23 @@ t.test('a full table is found through, whatever the seed', (t) => {
   t.end();
 });
 
+t.test('a million sessions: every reference fits its place, and hashes that share their tag are told apart', (t) => {
+  const SESSIONS = 1_000_000;
+  const table = new SessionTable(SESSIONS, 0x7654321);
+  const of = (i: number): Tuple => ({ src: i, dst: 9, ports: 25, newSrc: i ^ 0x55, newDst: 8, newPorts: 26, in: 0, out: 1, vlan: 0 });
+  for (let i = 0; i < SESSIONS; i++) {
+    fill(table, table.allocate(), of(i));
+    table.insert(i);
+  }
+  let wrong = 0;
+  for (let i = 0; i < SESSIONS; i++) if (findForward(table, of(i)) !== i << 1 || findReply(table, of(i)) !== ((i << 1) | 1)) wrong++;
+  t.equal(wrong, 0, 'full');
+  for (let i = 0; i < SESSIONS; i += 3) table.remove(i);
+  for (let i = 0; i < SESSIONS; i++) if (findForward(table, of(i)) !== (i % 3 === 0 ? -1 : i << 1)) wrong++;
+  t.equal(wrong, 0, 'a third of them gone');
+  t.end();
+});
+
 t.test('the timer wheel fires what a sorted list fires, each at its deadline', (t) => {
   const delay = fc.oneof(
     fc.integer({ min: -5, max: 600 }),
