@@ -3,6 +3,7 @@
 import { type AccessListEntry, evaluate } from '../src/policy/access-list.ts';
 import { compileAccessList } from '../src/policy/access-list-compile.ts';
 import { seededRandom } from '../src/port/fault.ts';
+import { ANY_ENTRY } from './any-entry.ts';
 import type { Bench, BenchOptions, Running } from './bench.ts';
 
 const SIZES = [10, 100, 1_000, 10_000];
@@ -10,21 +11,6 @@ const PACKETS = 1 << 14;
 const CHUNK = 1 << 10;
 const TCP = 6;
 const UDP = 17;
-const ANY_ENTRY = {
-  icmpType: -1,
-  icmpCode: -1,
-  established: false,
-  flagsSet: 0,
-  flagsClear: 0,
-  flagsAny: false,
-  fragments: false,
-  dscp: -1,
-  precedence: -1,
-  tos: -1,
-  log: false,
-  logInput: false,
-  srcPorts: [],
-};
 
 function entries(size: number, random: () => number): AccessListEntry[] {
   return Array.from({ length: size }, (_, i) => {

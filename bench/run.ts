@@ -1,10 +1,10 @@
 // Runs benches, each in a process of its own (measure.ts says why), and collects what they found.
 
 import { spawn } from 'node:child_process';
-import { LONG_RUN_FLAGS } from '../src/engine/v8-flags.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LONG_RUN_FLAGS } from '../src/engine/v8-flags.ts';
 import type { Result } from './bench.ts';
 import type { Order } from './measure.ts';
 

@@ -11,8 +11,8 @@ import type { FaultSpec } from '../port/fault.ts';
 import type { PolicySnapshot } from '../policy/snapshot.ts';
 import { COUNTER_OCTETS, createCounters } from '../telemetry/counters.ts';
 import { EventRing, RECORD_INTS, TEXT_OCTETS } from '../telemetry/event-ring.ts';
-import { rehearsalPolicy } from './rehearsal-policy.ts';
 import { type Answer, CONTROL_WORDS, type Question, WAITING, type WorkerNotice, type WorkerStart } from './control.ts';
+import { rehearsalPolicy } from './rehearsal-policy.ts';
 
 const RING_EVENTS = 4096;
 
@@ -54,11 +54,12 @@ export class LiveEngine {
     this.hits = new Float64Array(hits);
     this.events = new EventRing(RING_EVENTS, this.counters, events);
     this.control = new Int32Array(control);
+    const fault = options.fault ?? null;
     const start: WorkerStart = {
       ...options,
-      fault: options.fault ?? null,
+      fault,
       // A bad line would keep frames of nobody.
-      rehearsal: options.fault == null ? rehearsalPolicy(options.policy, options.devices) : null,
+      rehearsal: fault === null ? rehearsalPolicy(options.policy, options.devices) : null,
       seed: randomInt(0x7fffffff),
       counters,
       hits,

@@ -118,11 +118,11 @@ class LiveLoop {
   private idle(now: number): void {
     this.path.advance(now);
     const sleep = this.waiting.idle();
-    if (sleep !== LOOK_AGAIN) this.waiting.woke(this.sockets.wait(this.sleepUntilTimer(sleep, now)));
+    if (sleep !== LOOK_AGAIN) this.waiting.woke(this.sockets.wait(this.sleepUntilTimer(sleep)));
   }
 
   /** A timer due in the meantime ends the sleep; one a tick away is not slept over. */
-  private sleepUntilTimer(sleep: number, _now: number): number {
+  private sleepUntilTimer(sleep: number): number {
     const most = this.faults.length > 0 ? FAULT_SLEEP : this.plane.wheel.count === 0 ? sleep : 20;
     return Math.min(sleep, most);
   }

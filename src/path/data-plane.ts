@@ -142,7 +142,7 @@ export class DataPlane {
   now: number;
   private isBuilt = false;
   /** Clock at start. */
-  started: number;
+  started = 0;
   /** Wall clock at `now` 0, for the stamps of what timers send. */
   baseSec = 0;
   baseNsec = 0;
@@ -206,11 +206,8 @@ export class DataPlane {
     this.nat = new Nat(this.wheel, this.natTimers, this.hits, options.seed, policy);
     this.verifyChecksums = policy.verifyChecksums;
     this.now = now;
-    this.started = now;
-    this.lastUnreachable.fill((now - 1000) | 0);
-    this.lastTimeExceeded.fill((now - 1000) | 0);
     this.installPolicy(policy, now);
-    this.hasReloaded = false;
+    this.forget(now);
     this.isBuilt = true;
   }
 
@@ -239,9 +236,7 @@ export class DataPlane {
     this.hits.fill(0);
     while (this.events.peek() >= 0) this.events.advance();
     this.sessions.renumber();
-    this.nat.clearStatistics();
-    this.nat.peak = 0;
-    this.nat.peakTime = now;
+    this.nat.forget(now);
     this.lastUnreachable.fill((now - 1000) | 0);
     this.lastTimeExceeded.fill((now - 1000) | 0);
     this.started = now;

@@ -225,6 +225,13 @@ export class Nat {
     this.expired = 0;
   }
 
+  /** What was counted and what was highest before `now` is forgotten. */
+  forget(now: number): void {
+    this.clearStatistics();
+    this.peak = 0;
+    this.peakTime = now;
+  }
+
   private begin(addr: number, port: number): void {
     this.addr = addr;
     this.port = port;

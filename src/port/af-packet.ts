@@ -141,7 +141,6 @@ export class AfPacketPort implements Port {
   /** Place in transmit's arguments of each row handed to the addon. */
   private readonly places = new Int32Array(TX_BATCH);
   private unreleased = 0;
-  /** Nothing is sent and all of it counts as sent, as long as nothing was sent before: the rehearsal of a data plane. */
   private muted = false;
 
   constructor(sockets: PacketSockets, region: Region, start: number, octets: number, options: AfPacketOptions) {
@@ -187,6 +186,7 @@ export class AfPacketPort implements Port {
     this.unreleased = 0;
   }
 
+  /** Muted, nothing is sent and all of it counts as sent: for a rehearsal, before anything was sent in earnest. */
   mute(on: boolean): void {
     this.muted = on;
   }

@@ -75,7 +75,6 @@ export function attachStreams(s: StreamState): StreamCalls {
   };
 }
 
-/** A session with an inspector, before its SYN is accepted.  `maxData`: octets that its opener may send, 0: any number. */
 function open(s: StreamState, session: number, inspector: number, policy: InspectorPolicy, maxData: number, now: number): void {
   const at = recordOf(session, 0);
   s.words.fill(0, at, at + 2 * STREAM_WORDS);
@@ -90,7 +89,6 @@ function open(s: StreamState, session: number, inspector: number, policy: Inspec
   s.inspectors[inspector]!.open(session, policy, now);
 }
 
-/** One decoded TCP frame of an inspected session, session and direction set.  It gets its fate here, or goes to `out`. */
 function accept(s: StreamState, f: number, now: number): void {
   const session = s.frames.session[f]!;
   s.begin(session, now);
@@ -106,7 +104,6 @@ function accept(s: StreamState, f: number, now: number): void {
   finish(s);
 }
 
-/** Its timer fired: what is due of holes, waiting octets, octets to be sent again, the inspector's own deadline. */
 function expire(s: StreamState, timer: number, now: number): void {
   const session = timer - s.firstTimer;
   const at = recordOf(session, 0);
@@ -122,7 +119,6 @@ function expire(s: StreamState, timer: number, now: number): void {
   finish(s);
 }
 
-/** The session is going away: what is held of it is dropped for `reason` (OK: as of a session that ended), its state freed. */
 function close(s: StreamState, session: number, reason: Reason): void {
   const at = recordOf(session, 0);
   s.session = session;
@@ -131,7 +127,6 @@ function close(s: StreamState, session: number, reason: Reason): void {
   s.words[at + FLAGS]! &= ~INSPECTOR_OPEN;
 }
 
-/** Resets both sides.  The session is CLOSED and answers later segments with the same reset until it is closed. */
 function reset(s: StreamState, session: number, reason: Reason, now: number): void {
   if (s.sessions.state(session) === CLOSED) return;
   s.begin(session, now);

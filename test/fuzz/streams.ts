@@ -16,27 +16,18 @@ import {
 } from '../../src/telemetry/counters.ts';
 import { fuzz, must } from '../fuzzing.ts';
 import { Box } from '../path/box.ts';
-import { Conversation, type Part } from '../path/conversation.ts';
+import { Conversation, mailPair, PAIR_ENDS, type Part } from '../path/conversation.ts';
 import { fragmentsOf } from '../path/offload.ts';
 import { ISNS } from '../stream/dialogue.ts';
 
 const STEP = 8;
-const CONFIG = [
+const CONFIG = mailPair(
   'ip inspect tcp store out-of-order 600',
   'ip inspect tcp reassembly queue length 5',
   'ip inspect tcp store synchronising 300',
   'ip inspect tcp idle-time 20',
   'ip inspect max-sessions 4',
-  'ip inspect name MAIL esmtp',
-  'bridge irb',
-  'interface Ethernet0',
-  ' ip inspect MAIL in',
-  ' bridge-group 1',
-  'interface Ethernet1',
-  ' bridge-group 1',
-  'bridge 1 protocol ieee',
-].join('\n');
-const ENDS = { interfaces: ['Ethernet0', 'Ethernet1'], client: '192.0.2.1', server: '192.0.2.2' } as const;
+);
 /** What honest hosts would say, and what a forger says at the same numbers.  Nothing here opens mail data, where anything passes. */
 const TEXTS = [
   'HELO a\r\nNOOP\r\nVRFY b\r\nEXPN root\r\nRSET\r\nHELP\r\n'.repeat(20),
@@ -154,7 +145,7 @@ function end(c: Conversation): void {
 
 fuzz('streams', corpus, (input) => {
   port = port === 60_000 ? 2000 : port + 1;
-  const c = new Conversation(box, { ...ENDS, port, isn: ISNS[input.length % ISNS.length]! });
+  const c = new Conversation(box, { ...PAIR_ENDS, port, isn: ISNS[input.length % ISNS.length]! });
   c.open();
   const edges = new Edges(c);
   edges.look(box);

@@ -10,28 +10,11 @@ import { E_REASON, E_VALUE, E_VALUE2, E_VALUE3 } from '../../src/telemetry/event
 import * as R from '../../src/telemetry/reasons.ts';
 import * as ipv4 from '../../src/wire/ipv4.ts';
 import { Box } from './box.ts';
-import { Conversation } from './conversation.ts';
-
-/** A transparent pair that inspects `esmtp`, with further lines of global mode. */
-function pair(...lines: string[]): string {
-  return [
-    ...lines,
-    'ip inspect name MAIL esmtp',
-    'bridge irb',
-    'interface Ethernet0',
-    ' ip inspect MAIL in',
-    ' bridge-group 1',
-    'interface Ethernet1',
-    ' bridge-group 1',
-    'bridge 1 protocol ieee',
-  ].join('\n');
-}
-
-const ENDS = { interfaces: ['Ethernet0', 'Ethernet1'], client: '192.0.2.1', server: '192.0.2.2' } as const;
+import { Conversation, mailPair, PAIR_ENDS } from './conversation.ts';
 
 /** A conversation past greeting and HELO; 9 and 9 octets went each way. */
 function greeted(box: Box, port = 4000): Conversation {
-  const c = new Conversation(box, { ...ENDS, port });
+  const c = new Conversation(box, { ...PAIR_ENDS, port });
   c.open();
   c.send(1, { seq: 1, data: '220 mx\r\n' });
   c.send(0, { seq: 1, ack: 9, data: 'HELO a\r\n' });
@@ -61,7 +44,7 @@ t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', 
     'ip inspect tcp reassembly memory limit 1',
     'ip inspect tcp store out-of-order 600',
   ];
-  const box = new Box(pair(...lines));
+  const box = new Box(mailPair(...lines));
   const c = greeted(box);
   alarms(box);
   box.delta();
@@ -85,7 +68,7 @@ t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', 
   other.send(0, { seq: 90, ack: 17, data: 'd' });
   t.strictSame(box.delta(), { ...full, 'event tcp.ooo-limit': 1 }, 'and one more');
   const state = { ...emptyState(), counters: box.engine.plane.counters };
-  const { configuration } = parseConfiguration(pair(...lines));
+  const { configuration } = parseConfiguration(mailPair(...lines));
   t.match(
     showInspectStatistics(configuration, state),
     /TCP reassembly statistics\n {2}received 3 packets out-of-order; dropped 3\n {2}current usage: 1 KB\n/,
@@ -109,7 +92,7 @@ t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', 
     'the sessions live',
   );
 
-  const silent = new Box(pair('ip inspect tcp reassembly queue length 0', 'ip inspect tcp reassembly alarm off'));
+  const silent = new Box(mailPair('ip inspect tcp reassembly queue length 0', 'ip inspect tcp reassembly alarm off'));
   const d = greeted(silent);
   alarms(silent);
   d.send(0, { seq: 20, ack: 17, data: 'x' });
@@ -118,7 +101,7 @@ t.test('octets behind a hole: queue length, octets, memory limit, time, alarm', 
 
 t.test('a part of the command brings the other values of IOS with it, as they are shown', async (t) => {
   const limits = (...lines: string[]): object =>
-    compilePolicy(parseConfiguration(pair(...lines)).configuration, { epoch: 1, verifyChecksums: true }).stream;
+    compilePolicy(parseConfiguration(mailPair(...lines)).configuration, { epoch: 1, verifyChecksums: true }).stream;
   t.match(limits(), { outOfOrderSegments: 64, outOfOrderTimeout: 4000, outOfOrderTotal: 256 << 20, outOfOrderAlarm: true });
   t.match(limits('ip inspect tcp reassembly timeout 9'), {
     outOfOrderSegments: 16,
@@ -131,9 +114,9 @@ t.test('a part of the command brings the other values of IOS with it, as they ar
 });
 
 t.test('what waits for a reply: octets and time', async (t) => {
-  const box = new Box(pair('ip inspect tcp store synchronising 100', 'ip inspect tcp store synchronising-timeout 7'));
+  const box = new Box(mailPair('ip inspect tcp store synchronising 100', 'ip inspect tcp store synchronising-timeout 7'));
   const begin = (port: number): Conversation => {
-    const c = new Conversation(box, { ...ENDS, port });
+    const c = new Conversation(box, { ...PAIR_ENDS, port });
     c.open();
     box.delta();
     return c;
@@ -170,7 +153,7 @@ t.test('what waits for a reply: octets and time', async (t) => {
 });
 
 t.test('emitted octets: of one direction, and of all', async (t) => {
-  const box = new Box(pair('ip inspect tcp store emitted 1000'));
+  const box = new Box(mailPair('ip inspect tcp store emitted 1000'));
   const c = greeted(box);
   c.send(0, { seq: 9, ack: 17, data: `NOOP ${'a'.repeat(400)}\r\n` });
   box.delta();
@@ -181,7 +164,7 @@ t.test('emitted octets: of one direction, and of all', async (t) => {
     'the window was lowered to what the store takes',
   );
 
-  const small = new Box(pair('ip inspect tcp store total 8192'));
+  const small = new Box(mailPair('ip inspect tcp store total 8192'));
   const [first, second, third] = [greeted(small, 4001), greeted(small, 4002), greeted(small, 4003)];
   first.send(0, { seq: 9, ack: 17, data: 'NOOP\r\n' });
   second.send(0, { seq: 9, ack: 17, data: 'NOOP\r\n' });
@@ -202,7 +185,7 @@ t.test('emitted octets: of one direction, and of all', async (t) => {
 });
 
 t.test('octets behind holes leave a quarter of the store to others', async (t) => {
-  const box = new Box(pair('ip inspect tcp store total 32768'));
+  const box = new Box(mailPair('ip inspect tcp store total 32768'));
   const c = Array.from({ length: 8 }, (_, i) => greeted(box, 4000 + i));
   box.delta();
   for (const each of c) each.send(0, { seq: 30, ack: 17, data: 'x' });
@@ -211,9 +194,9 @@ t.test('octets behind holes leave a quarter of the store to others', async (t) =
 });
 
 t.test('fragments: octets of all interfaces', async (t) => {
-  const box = new Box(pair('ip inspect store fragments 4096'));
+  const box = new Box(mailPair('ip inspect store fragments 4096'));
   const fragment = (id: number): Uint8Array => {
-    const octets = new Conversation(box, { ...ENDS, port: 5000 }).frame(0, { seq: 1, data: 'x'.repeat(28), id });
+    const octets = new Conversation(box, { ...PAIR_ENDS, port: 5000 }).frame(0, { seq: 1, data: 'x'.repeat(28), id });
     const view = new DataView(octets.buffer);
     ipv4.setFlagsOffset(view, 14, ipv4.MF);
     ipv4.fillChecksum(view, 14);
@@ -226,11 +209,11 @@ t.test('fragments: octets of all interfaces', async (t) => {
 });
 
 t.test('sessions: the table is full', async (t) => {
-  const box = new Box(pair('ip inspect max-sessions 2'));
+  const box = new Box(mailPair('ip inspect max-sessions 2'));
   const c = greeted(box);
   greeted(box, 4001);
   box.delta();
-  const third = new Conversation(box, { ...ENDS, port: 4002 });
+  const third = new Conversation(box, { ...PAIR_ENDS, port: 4002 });
   t.strictSame(third.send(0, { seq: 0, flags: 'S' }), []);
   t.strictSame(box.delta(), { received: 1, dropped: 1, 'drop session.table-full': 1, 'sessions-refused': 1 });
   t.equal(c.send(0, { seq: 9, ack: 17, data: 'NOOP\r\n' }).length, 1, 'who is in stays');

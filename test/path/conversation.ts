@@ -28,6 +28,23 @@ export interface Ends {
   readonly isn?: readonly [number, number];
 }
 
+/** A transparent pair that inspects `esmtp`, with further lines of global mode; and who stands at its ends. */
+export function mailPair(...lines: readonly string[]): string {
+  return [
+    ...lines,
+    'ip inspect name MAIL esmtp',
+    'bridge irb',
+    'interface Ethernet0',
+    ' ip inspect MAIL in',
+    ' bridge-group 1',
+    'interface Ethernet1',
+    ' bridge-group 1',
+    'bridge 1 protocol ieee',
+  ].join('\n');
+}
+
+export const PAIR_ENDS: Ends = { interfaces: ['Ethernet0', 'Ethernet1'], client: '192.0.2.1', server: '192.0.2.2' };
+
 export class Conversation {
   readonly ends: Ends;
   readonly isn: readonly [number, number];

@@ -21,20 +21,10 @@ import {
 } from '../cases/frames.ts';
 import { Reassembly } from '../cases/receiver.ts';
 import { Box } from './box.ts';
-
-const CONFIG = `
-ip inspect name MAIL esmtp
-bridge irb
-interface Ethernet0
- ip inspect MAIL in
- bridge-group 1
-interface Ethernet1
- bridge-group 1
-bridge 1 protocol ieee`;
+import { mailPair } from './conversation.ts';
 
 /** So little of everything that a few segments come to the end of it. */
-const NARROW = `
-ip inspect tcp reassembly queue length 2
+const NARROW = `ip inspect tcp reassembly queue length 2
 ip inspect tcp reassembly timeout 1
 ip inspect tcp store emitted 64
 ip inspect tcp store out-of-order 20
@@ -151,7 +141,7 @@ export class Exchange {
 
   /** `text`: the lines that the client sends.  `lies`: octets, ends and resets are not to be trusted.  `narrow`: the stores are small. */
   constructor(isn: readonly [number, number], timestamps: boolean, text: readonly number[], lies: boolean, narrow: boolean) {
-    this.box = new Box(narrow ? NARROW + CONFIG : CONFIG, { maxSessions: 64 });
+    this.box = new Box(narrow ? mailPair(NARROW) : mailPair(), { maxSessions: 64 });
     this.sides = [new Side(isn[0]), new Side(isn[1])];
     this.timestamps = timestamps;
     this.clientText = text.map((line) => LINES[line % LINES.length]!).join('');

@@ -7,25 +7,17 @@ import * as ipv4 from '../../src/wire/ipv4.ts';
 import * as tcp from '../../src/wire/tcp.ts';
 import { ISNS } from '../stream/dialogue.ts';
 import { Box } from './box.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, mailPair, PAIR_ENDS } from './conversation.ts';
 import { segment } from './datagrams.ts';
 import { fragmentsOf, withPartialChecksum } from './offload.ts';
 
-const CONFIG = [
+const CONFIG = mailPair(
   'ip inspect max-incomplete high 2000',
   'ip inspect max-incomplete low 1900',
   'ip inspect one-minute high 5000',
   'ip inspect one-minute low 4900',
   'ip inspect tcp max-incomplete host 2000',
-  'ip inspect name MAIL esmtp',
-  'bridge irb',
-  'interface Ethernet0',
-  ' ip inspect MAIL in',
-  ' bridge-group 1',
-  'interface Ethernet1',
-  ' bridge-group 1',
-  'bridge 1 protocol ieee',
-].join('\n');
+);
 const ROUTED = [
   'ip inspect name MAIL esmtp',
   'interface Ethernet0',
@@ -34,13 +26,12 @@ const ROUTED = [
   'interface Ethernet1',
   ' ip address 198.51.100.254 255.255.255.0',
 ].join('\n');
-const ENDS = { interfaces: ['Ethernet0', 'Ethernet1'], client: '192.0.2.1', server: '192.0.2.2' } as const;
 /** Octets of both sides in a greeted conversation. */
 const CLIENT_BEGAN = 'HELO a\r\n';
 const SERVER_BEGAN = '220 mx\r\n250 mx\r\n';
 
-function greeted(box: Box, port: number, isn: readonly [number, number], server: string = ENDS.server): Conversation {
-  const c = new Conversation(box, { ...ENDS, server, port, isn });
+function greeted(box: Box, port: number, isn: readonly [number, number], server: string = PAIR_ENDS.server): Conversation {
+  const c = new Conversation(box, { ...PAIR_ENDS, server, port, isn });
   c.open();
   c.send(1, { seq: 1, data: '220 mx\r\n' });
   c.send(0, { seq: 1, ack: 9, data: CLIENT_BEGAN });

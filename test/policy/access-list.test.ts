@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import { ANY_ENTRY } from '../../bench/any-entry.ts';
 import { compileTimeRange } from '../../src/config/compile-time-ranges.ts';
 import { parseConfiguration } from '../../src/config/parse.ts';
 import { type AccessListEntry, carryHits, evaluate, find, LOG, logging, permits } from '../../src/policy/access-list.ts';
@@ -25,30 +26,6 @@ interface Packet {
   control: number;
   laterFragment: boolean;
 }
-
-const ANY: AccessListEntry = {
-  sequence: 10,
-  permit: true,
-  protocol: -1,
-  src: 0,
-  srcWildcard: -1,
-  dst: 0,
-  dstWildcard: -1,
-  srcPorts: [],
-  dstPorts: [],
-  icmpType: -1,
-  icmpCode: -1,
-  established: false,
-  flagsSet: 0,
-  flagsClear: 0,
-  flagsAny: false,
-  fragments: false,
-  dscp: -1,
-  precedence: -1,
-  tos: -1,
-  log: false,
-  logInput: false,
-};
 
 function naive(entries: readonly AccessListEntry[], p: Packet): number {
   return entries.findIndex((e) => {
@@ -111,7 +88,7 @@ const layer4 = fc.oneof(
   fc.record({ protocol: fc.constant(ICMP), icmpType: fc.constantFrom(3, 8), icmpCode: fc.nat(4) }),
   fc.record({ protocol: fc.constantFrom(-1, TCP, UDP, 47, 255), fragments: fc.boolean() }),
 );
-const entry = fc.tuple(base, layer4).map(([a, b]): AccessListEntry => ({ ...ANY, ...a, ...b }));
+const entry = fc.tuple(base, layer4).map(([a, b]): AccessListEntry => ({ ...ANY_ENTRY, ...a, ...b }));
 const packet: fc.Arbitrary<Packet> = fc.record({
   src: addr,
   dst: addr,
@@ -151,11 +128,11 @@ t.test('first match, hit counts and logging equal the naive evaluator', (t) => {
 t.test('lists longer than a block keep the order across blocks', (t) => {
   const long = fc.array(entry, { minLength: 1020, maxLength: 1060, size: 'max' });
   fc.assert(fc.property(long, fc.array(packet, { minLength: 40, maxLength: 40, size: 'max' }), check), { seed: SEED, numRuns: 8 });
-  const never = { ...ANY, permit: false, src: 1, srcWildcard: 0 };
+  const never = { ...ANY_ENTRY, permit: false, src: 1, srcWildcard: 0 };
   const list = compileAccessList(
     '101',
     false,
-    [...Array<AccessListEntry>(2500).fill(never), ANY, ...Array<AccessListEntry>(10).fill(ANY)],
+    [...Array<AccessListEntry>(2500).fill(never), ANY_ENTRY, ...Array<AccessListEntry>(10).fill(ANY_ENTRY)],
     0,
   );
   t.equal(list.blocks.length, 3);
@@ -164,7 +141,7 @@ t.test('lists longer than a block keep the order across blocks', (t) => {
 });
 
 t.test('the reference list', (t) => {
-  const smtp = { ...ANY, protocol: TCP, dst: 0xac16016e | 0, dstWildcard: 0, dstPorts: [25, 25] };
+  const smtp = { ...ANY_ENTRY, protocol: TCP, dst: 0xac16016e | 0, dstWildcard: 0, dstPorts: [25, 25] };
   const list = compileAccessList('101', false, [smtp], 0);
   const verdict = (dst: number, second: number, later = false): boolean =>
     permits(list, find(list, 0x0a000001, dst, TCP, 0, 4000, second, 2, later));
@@ -172,7 +149,7 @@ t.test('the reference list', (t) => {
   t.equal(verdict(0xac16016e | 0, 26), false, 'implicit deny');
   t.equal(verdict(0xac16016f | 0, 25), false);
   t.equal(verdict(0xac16016e | 0, 0, true), true, 'a permit with ports matches a later fragment by its addresses');
-  const deny = compileAccessList('102', false, [{ ...smtp, permit: false }, ANY], 0);
+  const deny = compileAccessList('102', false, [{ ...smtp, permit: false }, ANY_ENTRY], 0);
   t.equal(find(deny, 1, 0xac16016e | 0, TCP, 0, 0, 0, 0, true), 1, 'a deny with ports is passed over for it');
   t.equal(permits(compileAccessList('103', false, [], 0), -1), true, 'a list without entries permits everything');
   t.end();
@@ -282,7 +259,7 @@ function cost(entries: readonly AccessListEntry[], dsts: Int32Array): number {
 
 t.test('a thousand entries cost about what ten cost', (t) => {
   const entries = Array.from({ length: 1000 }, (_, i) => ({
-    ...ANY,
+    ...ANY_ENTRY,
     permit: i % 2 === 0,
     protocol: TCP,
     dst: (0x0a000000 + i * 256) | 0,

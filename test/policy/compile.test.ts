@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { ANY_ENTRY } from '../../bench/any-entry.ts';
 import { compilePolicy } from '../../src/config/compile.ts';
 import { type Configuration, emptyConfiguration } from '../../src/config/model.ts';
 import { parseConfiguration } from '../../src/config/parse.ts';
@@ -34,28 +35,13 @@ function line(keyword: string, options: Partial<Line> = {}): Line {
 
 function permit(sequence: number, dst: string, port: number): Entry {
   return {
+    ...ANY_ENTRY,
     text: `permit tcp any host ${dst} eq ${port}`,
     sequence,
-    permit: true,
     protocol: 6,
-    src: 0,
-    srcWildcard: -1,
     dst: ip(dst),
     dstWildcard: 0,
-    srcPorts: [],
     dstPorts: [port, port],
-    icmpType: -1,
-    icmpCode: -1,
-    established: false,
-    flagsSet: 0,
-    flagsClear: 0,
-    flagsAny: false,
-    fragments: false,
-    dscp: -1,
-    precedence: -1,
-    tos: -1,
-    log: false,
-    logInput: false,
   };
 }
 

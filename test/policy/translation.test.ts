@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import { ANY_ENTRY } from '../../bench/any-entry.ts';
 import { compilePolicy } from '../../src/config/compile.ts';
 import { type Configuration, emptyConfiguration } from '../../src/config/model.ts';
 import { selectEntry } from '../../src/policy/inspect-rule.ts';
@@ -108,32 +109,7 @@ const INSIDE = {
   name: '1',
   standard: true,
   named: false,
-  items: [
-    {
-      text: '',
-      sequence: 10,
-      permit: true,
-      protocol: -1,
-      src: ip('10.10.10.0'),
-      srcWildcard: 0xff,
-      dst: 0,
-      dstWildcard: -1,
-      srcPorts: [],
-      dstPorts: [],
-      icmpType: -1,
-      icmpCode: -1,
-      established: false,
-      flagsSet: 0,
-      flagsClear: 0,
-      flagsAny: false,
-      fragments: false,
-      dscp: -1,
-      precedence: -1,
-      tos: -1,
-      log: false,
-      logInput: false,
-    },
-  ],
+  items: [{ ...ANY_ENTRY, text: '', src: ip('10.10.10.0'), srcWildcard: 0xff }],
 };
 const fixed = (local: string, global: string): Configuration['statics'][number] => ({
   local: ip(local),
